@@ -1,0 +1,126 @@
+# gatehouse: `make` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+GOFUMPT_VERSION := v0.12.0
+STATICCHECK_VERSION := v0.8.2
+
+BIN := $(CURDIR)/bin
+# The longest that one package's tests may take.
+TIMEOUT ?= 8m
+# What a seed sweep runs: a number of seeds; empty means each sweep's own.
+SEEDS ?=
+export SEEDS
+# More arguments for `make demo`, such as ARGS='--speed 600'.
+ARGS ?=
+
+# Our Go files, without what a generator wrote and what tests feed on.
+GO_FILES = find . -name '*.go' -not -name '*.pb.go' \
+	-not -path '*/testdata/*' -not -path './bin/*' -not -path './.*' -print0
+
+# Succeeds when a program can be compiled and linked, which the race detector
+# needs. A compiler without its C library is as good as none.
+CC_WORKS = ( t=$$(mktemp -d); trap 'rm -rf "$$t"' EXIT; \
+	printf '\#include <stdlib.h>\nint main(void) { return 0; }\n' >"$$t/a.c"; \
+	$$(go env CC) -o "$$t/a.out" "$$t/a.c" ) >/dev/null 2>&1
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: ## run a building on virtual devices, with people in it
+	@echo "gatehouse: building the demo; the first time this fetches modules and takes a minute or two"
+	@go list -deps ./cmd/gatehouse >/dev/null 2>&1 || true # fetch in silence; an error shows below
+	@go run ./cmd/gatehouse demo $(ARGS)
+
+.PHONY: test
+test: check-fmt vet staticcheck race sweeps ## everything that CI runs
+
+.PHONY: ci-deps
+ci-deps: ## install the Debian packages that CI needs (a C compiler)
+	@if $(CC_WORKS); then echo "ci-deps: a working C compiler is there; nothing to install"; exit 0; fi; \
+	sudo=; if [ "$$(id -u)" != 0 ]; then sudo="sudo -n"; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	echo "ci-deps: installing gcc and libc6-dev"; \
+	$$sudo apt-get update -qq </dev/null; \
+	$$sudo env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends gcc libc6-dev </dev/null; \
+	$(CC_WORKS) || { echo "ci-deps: the C compiler still does not work; try: $$(go env CC) --version" >&2; exit 1; }
+
+# install NAME PACKAGE VERSION puts a tool into ./bin, unless exactly that
+# version, built by this Go, is there: a tool built by an older Go cannot read
+# newer code.
+define install
+	@stamp="$(3) $$(go env GOVERSION)"; \
+	if [ ! -x $(BIN)/$(1) ] || [ "$$(cat $(BIN)/.$(1).version 2>/dev/null)" != "$$stamp" ]; then \
+		echo "tools: installing $(1) $(3) into ./bin"; \
+		mkdir -p $(BIN); rm -f $(BIN)/.$(1).version; \
+		GOBIN=$(BIN) go install $(2)@$(3); \
+		echo "$$stamp" >$(BIN)/.$(1).version; \
+	fi
+endef
+
+.PHONY: tools gofumpt-tool staticcheck-tool
+tools: gofumpt-tool staticcheck-tool ## install the pinned Go tools into ./bin
+gofumpt-tool:
+	$(call install,gofumpt,mvdan.cc/gofumpt,$(GOFUMPT_VERSION))
+staticcheck-tool:
+	$(call install,staticcheck,honnef.co/go/tools/cmd/staticcheck,$(STATICCHECK_VERSION))
+
+.PHONY: fmt
+fmt: gofumpt-tool ## format our Go files
+	@$(GO_FILES) | xargs -0 -r $(BIN)/gofumpt -w
+
+.PHONY: check-fmt
+check-fmt: gofumpt-tool
+	@echo "== gofumpt"
+	@bad="$$($(GO_FILES) | xargs -0 -r $(BIN)/gofumpt -l)"; \
+	if [ -n "$$bad" ]; then printf 'not formatted (make fmt does it):\n%s\n' "$$bad" >&2; exit 1; fi
+
+.PHONY: vet
+vet:
+	@echo "== go vet"
+	@go vet ./...
+
+.PHONY: staticcheck
+staticcheck: staticcheck-tool
+	@echo "== staticcheck"
+	@$(BIN)/staticcheck ./...
+
+# Without a working C compiler there is no race detector. That is a poorer
+# test, so it is said where it cannot be missed, and CI does not accept it.
+.PHONY: race
+race:
+	@if [ "$$(go env CGO_ENABLED)" = 1 ] && $(CC_WORKS); then \
+		echo "== go test -race"; \
+		go test -race -shuffle=on -timeout $(TIMEOUT) ./...; \
+	elif [ "$${CI:-}" = true ]; then \
+		echo "ERROR: the race detector needs a C compiler and CGO_ENABLED=1; make ci-deps installs one" >&2; \
+		exit 1; \
+	else \
+		printf '%s\n' \
+			"********************************************************************" \
+			"** NO RACE DETECTOR: no working C compiler (or CGO_ENABLED is 0). **" \
+			"** The tests run without -race. To have it: make ci-deps          **" \
+			"********************************************************************" >&2; \
+		CGO_ENABLED=0 go test -shuffle=on -timeout $(TIMEOUT) ./...; \
+		echo "** The tests ran WITHOUT the race detector (see above). **" >&2; \
+	fi
+
+.PHONY: sweeps
+sweeps:
+	@echo "== seed sweeps"
+	@go test -run '^TestSweep' -timeout $(TIMEOUT) ./...
+
+.PHONY: sim
+sim: ## run the seed sweeps alone, e.g. make sim SEEDS=5000
+	@go test -count=1 -run '^TestSweep' -timeout $(TIMEOUT) ./...
+
+.PHONY: build
+build: ## build ./bin/gatehouse, one static file
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gatehouse ./cmd/gatehouse
