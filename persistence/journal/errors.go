@@ -1,0 +1,37 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrCorrupt: acknowledged bytes are damaged. See CorruptError.
+	ErrCorrupt = errors.New("journal is damaged")
+	// ErrBroken: a write or sync failed; closed for writing until opened again.
+	ErrBroken = errors.New("journal is closed for writing")
+	// ErrReadOnly: opened for reading only.
+	ErrReadOnly = errors.New("journal is open for reading only")
+	// ErrVersion: written by a newer gatehouse.
+	ErrVersion = errors.New("journal has a newer format")
+	// ErrBuilding: the journal belongs to another building.
+	ErrBuilding = errors.New("journal of another building")
+	// ErrBatch: Commit was given more than MaxBatch events, or an event of the
+	// reserved kind 65535. The same batch will be refused again.
+	ErrBatch = errors.New("batch cannot be journaled")
+)
+
+// CorruptError says where a journal file is damaged. errors.Is(err, ErrCorrupt).
+type CorruptError struct {
+	Path   string
+	Offset int64  // of the first byte that cannot be trusted: a frame's beginning
+	After  uint64 // sequence of the last event before it, 0 if none
+	Why    string
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("%s is damaged at byte %d (after event %d): %s; restore a backup or move the file away, it was left as it is (doors run on the boot image meanwhile)",
+		e.Path, e.Offset, e.After, e.Why)
+}
+
+func (e *CorruptError) Unwrap() error { return ErrCorrupt }

@@ -1,0 +1,176 @@
+package journal
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"gatehouse/access"
+)
+
+const (
+	magic         = "GATEJRNL"
+	formatVersion = 1
+	eventVersion  = 1
+	firstEpoch    = 1
+
+	headerLen   = 128
+	maxBuilding = 64
+
+	frameHead   = 36
+	maxFrame    = frameHead + maxPayload
+	trailerKind = 0xFFFF
+	trailerLen  = frameHead + sha256.Size
+
+	// MaxBatch is the greatest number of events of one Commit.
+	MaxBatch = 4096
+)
+
+var (
+	le         = binary.LittleEndian
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// header is the beginning of a segment.
+type header struct {
+	building string
+	epoch    uint64
+	boot     uint64
+	first    uint64
+}
+
+func (h header) encode() []byte {
+	b := make([]byte, headerLen)
+	copy(b, magic)
+	le.PutUint16(b[8:], formatVersion)
+	le.PutUint16(b[10:], uint16(len(h.building)))
+	le.PutUint64(b[16:], h.epoch)
+	le.PutUint64(b[24:], h.boot)
+	le.PutUint64(b[32:], h.first)
+	copy(b[40:40+maxBuilding], h.building)
+	le.PutUint32(b[124:], crc32.Checksum(b[:124], castagnoli))
+	return b
+}
+
+// decodeHeader returns what is wrong with b as a reason, or ErrVersion.
+func decodeHeader(b []byte) (header, error) {
+	switch {
+	case len(b) < headerLen:
+		return header{}, fmt.Errorf("the header is incomplete (%d of %d bytes)", len(b), headerLen)
+	case string(b[:8]) != magic:
+		return header{}, fmt.Errorf("this is no journal segment, or its first bytes are overwritten")
+	case le.Uint32(b[124:]) != crc32.Checksum(b[:124], castagnoli):
+		return header{}, fmt.Errorf("the header's checksum does not match")
+	case le.Uint16(b[8:]) != formatVersion:
+		return header{}, ErrVersion
+	}
+	n := le.Uint16(b[10:])
+	if n > maxBuilding {
+		return header{}, fmt.Errorf("the header's building id is too long")
+	}
+	return header{
+		building: string(b[40 : 40+n]),
+		epoch:    le.Uint64(b[16:]),
+		boot:     le.Uint64(b[24:]),
+		first:    le.Uint64(b[32:]),
+	}, nil
+}
+
+// frame is one frame; payload is a part of the buffer that it was read from.
+type frame struct {
+	seq     uint64
+	wall    int64
+	mono    int64
+	kind    uint16
+	version uint16
+	payload []byte
+}
+
+func (f *frame) isTrailer() bool { return f.kind == trailerKind }
+
+// event decodes the frame of an event.
+func (f *frame) event() (access.Event, error) {
+	if f.version > eventVersion {
+		return access.Event{}, ErrVersion
+	}
+	e, err := decodeEvent(f.payload)
+	if err != nil {
+		return access.Event{}, err
+	}
+	e.Seq, e.Kind = f.seq, access.Kind(f.kind)
+	e.Time, e.Mono = fromWall(f.wall), time.Duration(f.mono)
+	return e, nil
+}
+
+// seal fills in the 36 bytes that were left free before the payload: b is the
+// whole frame.
+func seal(b []byte, seq uint64, wall, mono int64, kind uint16) {
+	le.PutUint32(b, uint32(len(b)-frameHead))
+	le.PutUint64(b[8:], seq)
+	le.PutUint64(b[16:], uint64(wall))
+	le.PutUint64(b[24:], uint64(mono))
+	le.PutUint16(b[32:], kind)
+	le.PutUint16(b[34:], eventVersion)
+	le.PutUint32(b[4:], checksum(b))
+}
+
+// checksum covers all of a frame but its own four bytes.
+func checksum(b []byte) uint32 {
+	return crc32.Update(crc32.Checksum(b[:4], castagnoli), castagnoli, b[8:])
+}
+
+// appendEventFrame appends e as a frame with the sequence seq.
+func appendEventFrame(b []byte, e *access.Event, seq uint64) (_ []byte, cut int) {
+	at := len(b)
+	b, cut = appendEvent(append(b, make([]byte, frameHead)...), e)
+	seal(b[at:], seq, toWall(e.Time), int64(e.Mono), uint16(e.Kind))
+	return b, cut
+}
+
+// appendTrailer ends a batch of count events, the last of which is seq.
+func appendTrailer(b []byte, seq uint64, wall int64, count int, chain []byte) []byte {
+	at := len(b)
+	b = append(append(b, make([]byte, frameHead)...), chain...)
+	seal(b[at:], seq, wall, int64(count), trailerKind)
+	return b
+}
+
+// payloadLen reads a frame's payload length from its first 36 bytes. ok is false
+// when no frame can have it.
+func payloadLen(head []byte) (n int, ok bool) {
+	length := le.Uint32(head)
+	if le.Uint16(head[32:]) == trailerKind {
+		return sha256.Size, length == sha256.Size
+	}
+	return int(length), length <= maxPayload
+}
+
+// parseFrame reads a whole frame; ok is false when its checksum does not match.
+func parseFrame(raw []byte) (f frame, ok bool) {
+	if le.Uint32(raw[4:]) != checksum(raw) {
+		return frame{}, false
+	}
+	return frame{
+		seq:     le.Uint64(raw[8:]),
+		wall:    int64(le.Uint64(raw[16:])),
+		mono:    int64(le.Uint64(raw[24:])),
+		kind:    le.Uint16(raw[32:]),
+		version: le.Uint16(raw[34:]),
+		payload: raw[frameHead:],
+	}, true
+}
+
+func allZero(b []byte) bool {
+	for len(b) >= len(zeros) {
+		if !bytes.Equal(b[:len(zeros)], zeros[:]) {
+			return false
+		}
+		b = b[len(zeros):]
+	}
+	return bytes.Equal(b, zeros[:len(b)])
+}
+
+var zeros [512]byte

@@ -1,0 +1,364 @@
+package journal
+
+import (
+	"encoding/hex"
+	"errors"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/access"
+)
+
+func open(t *testing.T, dir string) *Journal {
+	t.Helper()
+	j, err := Open(Options{Dir: dir, Building: "b", Boot: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() })
+	return j
+}
+
+func commit(t *testing.T, j *Journal, events []access.Event) {
+	t.Helper()
+	if err := j.Commit(events); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func sealHeader(h []byte) { le.PutUint32(h[124:], crc32.Checksum(h[:124], castagnoli)) }
+
+// The format stands on disks: this file must be readable for ever.
+func TestFormatIsTheOneOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir)
+	e := grant(9)
+	e.Origin = access.Origin{File: "f.csv", Row: 5, Order: 4}
+	e.Source.Name, e.Held, e.Operator, e.Detail = "x", "hall", "op", "why"
+	e.Mode, e.Count, e.Cause = access.Blocked, 300, 8
+	commit(t, j, []access.Event{e})
+	got := hex.EncodeToString(segment(t, dir))
+	if want := strings.ReplaceAll(golden, "\n", ""); got != want {
+		t.Errorf("the format changed:\n%s", got)
+	}
+}
+
+const golden = `
+474154454a524e4c0100010000000000010000000000000007000000000000000100000000000000620000000000000000000000000000000000000000000000
+000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000f79c4d1d
+68000000972cbfdb01000000000000001543057d5b2da118000058b436470c0001000100080110ffffffff0f180320092a07646f6f722d31323202696e3a0670
+2d303431374206632d30343137480152076f7574736964655a086275696c64696e676003680870057804820105662e6373768a01017892010468616c6c9a0102
+6f70a001ac02aa0103776879200000000b93c45201000000000000001543057d5b2da1180100000000000000ffff0100f881d5753ffe072bdb718b8073ad4985
+8d79bc10466a1a7ef5ee8202a4d5c2c9
+`
+
+func seqs(events []access.Event) (out []uint64) {
+	for i := range events {
+		out = append(out, events[i].Seq)
+	}
+	return out
+}
+
+func TestCommitReadReopen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data", "journal")
+	j := open(t, dir)
+	if j.Last() != 0 {
+		t.Fatalf("a new journal has %d events", j.Last())
+	}
+	var want []access.Event
+	for len(want) < 1400 {
+		var batch []access.Event
+		for range 1 + len(want)%40 {
+			batch = append(batch, grant(uint64(len(want)+len(batch)+1)))
+		}
+		commit(t, j, batch)
+		want = append(want, batch...)
+	}
+	_ = j.Close()
+	j = open(t, dir)
+	var got []access.Event
+	if err := j.Scan(func(e access.Event) error { got = append(got, e); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+	for _, after := range []uint64{0, 1, 254, 255, 256, 257, 511, 512, 700, 1398, 1399, 1400, 9999} {
+		for _, limit := range []int{-1, 0, 1, 3, 300, 1 << 40} {
+			part, err := j.Read(after, limit)
+			from := min(int(after), len(want))
+			to := min(from+max(limit, 0), len(want))
+			if err != nil || !slices.Equal(seqs(part), seqs(want[from:to])) {
+				t.Fatalf("Read(%d, %d) = %d events, %v", after, limit, len(part), err)
+			}
+		}
+	}
+}
+
+// A read begins at the index, not at the start of the file.
+func TestReadDoesNotScanFromTheStart(t *testing.T) {
+	d := newDisk(1)
+	j, err := Open(Options{Dir: "j", Building: "b", fs: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch []access.Event
+	for i := range uint64(MaxBatch) {
+		batch = append(batch, grant(i+1))
+	}
+	commit(t, j, batch)
+	clear(d.names[filepath.Join("j", segmentName)].seen[headerLen : headerLen+100_000]) // unreadable from here on
+	if got, err := j.Read(4000, 10); err != nil || got[0].Seq != 4001 {
+		t.Errorf("read from the index: %v", err)
+	}
+	if _, err := j.Read(0, 10); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a damaged frame was read: %v", err)
+	}
+}
+
+func TestRepeatsAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir)
+	other := grant(1)
+	other.Source.Run++
+	unnumbered := grant(0)
+	batch := []access.Event{grant(1), grant(2), grant(2), grant(1), other, unnumbered, unnumbered}
+	commit(t, j, batch)
+	if diff := cmp.Diff([]uint64{1, 2, 0, 0, 3, 4, 5}, seqs(batch)); diff != "" {
+		t.Error(diff)
+	}
+	_ = j.Close()
+	j = open(t, dir)
+	before := segment(t, dir)
+	batch = []access.Event{grant(1), grant(2), other}
+	batch[0].Seq = 99 // must not survive
+	commit(t, j, batch)
+	if diff := cmp.Diff([]uint64{0, 0, 0}, seqs(batch)); diff != "" {
+		t.Error(diff)
+	}
+	if !slices.Equal(before, segment(t, dir)) {
+		t.Error("a batch of repeats was written")
+	}
+	commit(t, j, nil)
+	if j.Last() != 5 {
+		t.Errorf("last %d", j.Last())
+	}
+}
+
+// A replay that was killed sends rows again from a new boot: their sources are
+// new, their rows are not.
+func TestRowsOfARecordingAreKeptOnce(t *testing.T) {
+	row := func(boot, order uint64, kind access.Kind) access.Event {
+		e := grant(order)
+		e.Source.Boot, e.Kind = boot, kind
+		e.Origin = access.Origin{File: "proxLog.csv", Row: 2 * order, Order: order}
+		return e
+	}
+	dir := t.TempDir()
+	j := open(t, dir)
+	commit(t, j, []access.Event{
+		row(1, 1, access.KindGranted), row(1, 2, access.KindDenied), row(1, 3, access.KindGranted), row(1, 4, access.KindPassage),
+	})
+	_ = j.Close() // killed; row 3's passage was not kept
+	j = open(t, dir)
+	otherFile := row(2, 1, access.KindGranted)
+	otherFile.Origin.File = "other.csv"
+	live := grant(1)
+	live.Source.Boot = 3
+	batch := []access.Event{
+		row(2, 1, access.KindGranted), row(2, 2, access.KindDenied), row(2, 3, access.KindGranted), row(2, 3, access.KindTamper),
+		row(2, 4, access.KindPassage), row(2, 5, access.KindGranted), otherFile, live,
+	}
+	otherFile.Source.Boot = 4
+	batch[6] = otherFile
+	commit(t, j, batch)
+	if diff := cmp.Diff([]uint64{0, 0, 0, 5, 0, 6, 7, 8}, seqs(batch)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSourcesAreBounded(t *testing.T) {
+	s := newSeen()
+	for i := range uint64(3*maxSources + 10) {
+		e := grant(5)
+		e.Source.Run = i
+		e.Origin = access.Origin{File: strings.Repeat("x", int(i%200)), Order: i + 1}
+		s.note(&e, i+1)
+		if len(s.sources) > maxSources {
+			t.Fatalf("%d sources remembered", len(s.sources))
+		}
+	}
+	for i := uint64(3*maxSources + 10 - keepSources); i < 3*maxSources+10; i++ {
+		e := grant(5)
+		e.Source.Run = i
+		if !s.repeat(&e) {
+			t.Fatalf("source %d of the newest %d was forgotten", i, keepSources)
+		}
+	}
+}
+
+func TestBatchesThatCannotBeKept(t *testing.T) {
+	j := open(t, t.TempDir())
+	if err := j.Commit(make([]access.Event, MaxBatch+1)); !errors.Is(err, ErrBatch) {
+		t.Errorf("too many: %v", err)
+	}
+	if err := j.Commit([]access.Event{{Kind: trailerKind}}); !errors.Is(err, ErrBatch) {
+		t.Errorf("reserved kind: %v", err)
+	}
+	commit(t, j, []access.Event{grant(1)})
+	if j.Last() != 1 {
+		t.Error("a refused batch left something behind")
+	}
+}
+
+func TestLongEventsAreCounted(t *testing.T) {
+	j := open(t, t.TempDir())
+	e := grant(1)
+	e.Detail = strings.Repeat("x", 2*maxPayload)
+	commit(t, j, []access.Event{e, grant(2)})
+	if j.Cut() != 1 {
+		t.Errorf("cut %d events, want 1", j.Cut())
+	}
+}
+
+func TestLargestBatchSurvivesReopening(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir)
+	batch := make([]access.Event, MaxBatch)
+	for i := range batch {
+		batch[i] = grant(uint64(i + 1))
+		batch[i].Detail = strings.Repeat("y", maxPayload)
+	}
+	commit(t, j, batch)
+	if cap(j.buf) > keepBuffer {
+		t.Errorf("a buffer of %d bytes is kept", cap(j.buf))
+	}
+	_ = j.Close()
+	if j = open(t, dir); j.Last() != MaxBatch {
+		t.Errorf("last %d", j.Last())
+	}
+}
+
+func TestReadOnlyNeverWrites(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Verify(dir, ""); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no journal: %v", err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("Verify made %v", left)
+	}
+	j := open(t, dir)
+	commit(t, j, []access.Event{grant(1)})
+	_ = j.Close()
+	torn := append(segment(t, dir), "torn"...)
+	put(t, dir, torn)
+	j, err := OpenReadOnly(dir, "")
+	if err != nil || j.Last() != 1 || j.Torn() != 4 {
+		t.Fatalf("%v", err)
+	}
+	if err := j.Commit([]access.Event{grant(2)}); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("commit: %v", err)
+	}
+	if got, err := j.Read(0, 5); err != nil || len(got) != 1 {
+		t.Errorf("read: %v", err)
+	}
+	_ = j.Close()
+	if !slices.Equal(torn, segment(t, dir)) {
+		t.Error("the file was changed")
+	}
+}
+
+func TestCommitAfterClose(t *testing.T) {
+	j := open(t, t.TempDir())
+	_ = j.Close()
+	if err := j.Commit([]access.Event{grant(1)}); !errors.Is(err, ErrBroken) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Readers beside a writer see a growing prefix and nothing else.
+func TestReadBesideCommit(t *testing.T) {
+	j := open(t, t.TempDir())
+	var wg sync.WaitGroup
+	const all = 300
+	for range 2 {
+		wg.Go(func() {
+			for after := uint64(0); after < all; {
+				got, err := j.Read(after, 50)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for _, e := range got {
+					if after++; e.Seq != after || e.Seq > j.Last() {
+						t.Errorf("read %d, want %d", e.Seq, after)
+						return
+					}
+				}
+			}
+		})
+	}
+	for i := range uint64(all) {
+		commit(t, j, []access.Event{grant(i + 1)})
+	}
+	wg.Wait()
+}
+
+// One write, one sync, and no memory per event.
+func TestCommitIsOneWriteAndOneSync(t *testing.T) {
+	d := newDisk(1)
+	j, err := Open(Options{Dir: "j", Building: "b", fs: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := make([]access.Event, 100)
+	number := uint64(0)
+	ops := d.ops
+	allocs := testing.AllocsPerRun(50, func() {
+		for i := range batch {
+			number++
+			batch[i] = grant(number)
+		}
+		if err := j.Commit(batch); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got := d.ops - ops; got != 2*51 {
+		t.Errorf("%d operations for 51 commits, want one write and one sync each", got)
+	}
+	if allocs > 20 {
+		t.Errorf("%.0f allocations for a batch of 100 events", allocs)
+	}
+}
+
+func BenchmarkCommit(b *testing.B) {
+	for _, n := range []int{1, 100} {
+		b.Run(map[int]string{1: "lone", 100: "hundred"}[n], func(b *testing.B) {
+			j, err := Open(Options{Dir: b.TempDir(), Building: "b"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = j.Close() }()
+			batch := make([]access.Event, n)
+			number := uint64(0)
+			b.ReportAllocs()
+			for b.Loop() {
+				for i := range batch {
+					number++
+					batch[i] = grant(number)
+				}
+				if err := j.Commit(batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

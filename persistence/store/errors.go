@@ -1,0 +1,26 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrCorrupt: store.db is damaged, or older than its boot image.
+	ErrCorrupt = errors.New("store is damaged")
+	// ErrBroken: a commit failed; no more changes until opened again.
+	ErrBroken = errors.New("store takes no more changes")
+	// ErrVersion: written by a newer gatehouse.
+	ErrVersion = errors.New("store has a newer format")
+	// ErrInvalid: what was given cannot be stored; nothing was changed.
+	ErrInvalid = errors.New("cannot be stored")
+	// ErrNoImage: there is no boot image.
+	ErrNoImage = errors.New("no boot image")
+	// ErrBadImage: there is a boot image, but not a sound one.
+	ErrBadImage = errors.New("boot image is damaged")
+)
+
+func corrupt(path, format string, args ...any) error {
+	return fmt.Errorf("%w: %s: %s; restore a backup, or move the file away to make a new one from boot.image (doors run on the boot image meanwhile)",
+		ErrCorrupt, path, fmt.Sprintf(format, args...))
+}

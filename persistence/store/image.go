@@ -1,0 +1,202 @@
+package store
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"gatehouse/access"
+)
+
+// ImageName is the boot image's name in the data directory.
+const ImageName = "boot.image"
+
+// A boot image is 24 bytes and the payload, little-endian:
+//
+//	 0  magic "GATEIMG1"
+//	 8  format version  u32  1
+//	12  length          u64  of the payload
+//	20  CRC32C          u32  of bytes 0..19 and the payload
+//	24  payload, JSON: {"meta":{},"rules":{"rules":{}},"holders":{id:{}},"credentials":{},"doors":{}}
+const (
+	imageMagic   = "GATEIMG1"
+	imageVersion = 1
+	imageHead    = 24
+)
+
+var le = binary.LittleEndian
+
+// Image is what a building needs to run its doors without a database.
+type Image struct {
+	Building    string
+	Revision    uint64 // of the store that it was made from
+	Rules       access.Rules
+	Holders     []access.Cardholder
+	Credentials []access.Credential
+	Doors       []access.DoorMemory
+}
+
+// ReadImage reads the boot image at path and changes nothing. Errors: ErrNoImage,
+// ErrBadImage (which also is an image that cannot be read, or of a newer format).
+func ReadImage(path string) (Image, error) {
+	c, err := readImage(path)
+	if err != nil {
+		return Image{}, err
+	}
+	return c.decode()
+}
+
+func readImage(path string) (*contents, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s does not exist; it is made at the first start with a store", ErrNoImage, path)
+	}
+	if err != nil {
+		return nil, badImage(path, err.Error())
+	}
+	c, err := parseImage(b)
+	if err != nil {
+		return nil, badImage(path, err.Error())
+	}
+	return c, nil
+}
+
+func badImage(path, why string) error {
+	return fmt.Errorf("%w: %s: %s; it is made again from the store at the next start, if the store is sound", ErrBadImage, path, why)
+}
+
+func parseImage(b []byte) (*contents, error) {
+	switch {
+	case len(b) < imageHead || string(b[:8]) != imageMagic:
+		return nil, errors.New("this is no boot image, or its first bytes are missing")
+	case le.Uint64(b[12:]) != uint64(len(b)-imageHead):
+		return nil, errors.New("its length is wrong")
+	case le.Uint32(b[20:]) != imageSum(b):
+		return nil, errors.New("its checksum does not match")
+	case le.Uint32(b[8:]) != imageVersion:
+		return nil, errors.New("it was written by a newer gatehouse")
+	}
+	var p struct {
+		Meta                               json.RawMessage
+		Rules, Holders, Credentials, Doors map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(b[imageHead:], &p); err != nil {
+		return nil, err
+	}
+	c := &contents{}
+	if err := json.Unmarshal(p.Meta, &c.meta); err != nil {
+		return nil, err
+	}
+	for bucket, rows := range map[string]map[string]json.RawMessage{
+		bucketRules: p.Rules, bucketHolders: p.Holders, bucketCredentials: p.Credentials, bucketDoors: p.Doors,
+	} {
+		for key, row := range rows {
+			c.table(bucket).set(key, row)
+		}
+	}
+	return c, c.complete()
+}
+
+func imageSum(b []byte) uint32 {
+	return crc32.Update(crc32.Checksum(b[:20], castagnoli), castagnoli, b[imageHead:])
+}
+
+// appendImage writes the image of c. Rows are JSON already and only copied.
+func appendImage(b []byte, c *contents) ([]byte, error) {
+	m, err := json.Marshal(c.meta)
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, make([]byte, imageHead)...)
+	b = append(append(b, `{"meta":`...), m...)
+	for _, bucket := range buckets[1:] {
+		b = append(append(append(b, `,"`...), bucket...), `":{`...)
+		if b, err = appendTable(b, c.table(bucket)); err != nil {
+			return nil, err
+		}
+		b = append(b, '}')
+	}
+	b = append(b, '}')
+	copy(b, imageMagic)
+	le.PutUint32(b[8:], imageVersion)
+	le.PutUint64(b[12:], uint64(len(b)-imageHead))
+	le.PutUint32(b[20:], imageSum(b))
+	return b, nil
+}
+
+func appendTable(b []byte, t *table) ([]byte, error) {
+	for i, key := range t.sorted() {
+		name, err := json.Marshal(key)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, name...), ':'), t.rows[key]...)
+	}
+	return b, nil
+}
+
+// replaceFile puts b in the place of path's contents: at every moment the file is
+// either the old one or the new one, and the new one is durable on return. step is
+// told what comes next and may make it fail (tests); nil on a real disk.
+func replaceFile(path string, b []byte, step func(string) error) error {
+	if step == nil {
+		step = func(string) error { return nil }
+	}
+	temp := path + ".tmp"
+	if err := writeSynced(temp, b, step); err != nil {
+		return err
+	}
+	return publish(temp, path, step)
+}
+
+func writeSynced(path string, b []byte, step func(string) error) (err error) {
+	if err := step("create"); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closing := f.Close(); err == nil {
+			err = closing
+		}
+	}()
+	if err := step("write"); err != nil {
+		return err
+	}
+	if _, err := f.Write(b); err != nil {
+		return err
+	}
+	if err := step("sync"); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// publish gives a synced file its name, durably.
+func publish(temp, path string, step func(string) error) error {
+	if err := step("rename"); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	if err := step("syncdir"); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.Close() }() // opened for reading
+	return d.Sync()
+}
