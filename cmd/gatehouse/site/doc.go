@@ -1,0 +1,7 @@
+// Package site reads and checks site.yaml, the file that says what a building
+// is made of: devices, areas, doors, schedules, access levels and people.
+//
+// It finds every mistake of a file in one run and says where each one is and
+// what to do about it. It must not know drivers, actors, the store or a network:
+// whether a driver exists and a device answers is for the registry of devices.
+package site
