@@ -1,0 +1,148 @@
+package supervisor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// State of a place in the tree.
+type State uint8
+
+const (
+	StateStopped State = iota
+	StateStarting
+	StateRunning
+	StateStopping
+	StateRestarting // waiting for its next life
+	StateFailed     // beyond its budget; tried again at the backoff's cap
+	StateIgnored    // it said that it does not want to run
+)
+
+var stateNames = [...]string{"stopped", "starting", "running", "stopping", "restarting", "failed", "ignored"}
+
+func (s State) String() string { return stateNames[s] }
+
+// MarshalText is the state's name.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// EventKind says what happened in a tree.
+type EventKind uint8
+
+const (
+	EventStarting EventKind = iota
+	EventReady
+	EventExited
+	EventRestarting // Wait until the next life begins
+	EventFailed     // beyond its budget
+	EventEscalated  // a supervisor gives up because of the child at Path
+	EventAbandoned  // still running after its stop deadline; Detail is its stack
+	EventRefused    // Count messages refused so far; at most one event a second
+)
+
+var eventNames = [...]string{
+	"starting", "ready", "exited", "restarting", "failed", "escalated", "abandoned", "refused",
+}
+
+func (k EventKind) String() string { return eventNames[k] }
+
+// Event is something that happened in a tree.
+type Event struct {
+	Time        time.Time
+	Kind        EventKind
+	Path        string
+	Incarnation uint64
+	Reason      Reason
+	Wait        time.Duration
+	Count       uint64
+	Detail      string
+}
+
+// Tree is a place in the tree and what is below it, at one moment.
+type Tree struct {
+	ID          string     `json:"id"`
+	Path        string     `json:"path"`
+	Supervisor  bool       `json:"supervisor"`
+	State       State      `json:"state"`
+	Incarnation uint64     `json:"incarnation"`
+	Restarts    uint64     `json:"restarts"`
+	LastReason  string     `json:"last_reason,omitempty"`
+	RetryAt     *time.Time `json:"retry_at,omitempty"`
+	Queued      int        `json:"queued"`
+	Refused     uint64     `json:"refused"`
+	Timers      int64      `json:"timers"`
+	Workers     int64      `json:"workers"`
+	Zombies     int64      `json:"zombies"`
+	Children    []Tree     `json:"children,omitempty"`
+}
+
+// Tree is the whole tree as a value.
+func (s *System) Tree() Tree { return s.root.tree() }
+
+func (n *node) tree() Tree {
+	t := Tree{
+		ID: n.spec.ID, Path: n.path, Supervisor: n.spec.Supervisor != nil,
+		Incarnation: n.epoch.Load(), Refused: n.refused(),
+		Timers: n.timers.Load(), Workers: n.workers.Load(), Zombies: n.zombies.Load(),
+	}
+	n.lock.Lock()
+	t.State, t.Restarts, t.LastReason = n.state, n.restarts, n.last
+	if n.state == StateRestarting || n.state == StateFailed {
+		until := n.until
+		t.RetryAt = &until
+	}
+	n.lock.Unlock()
+	if box := n.box.Load(); box != nil {
+		t.Queued = box.queued()
+	}
+	for _, c := range n.children {
+		t.Children = append(t.Children, c.tree())
+	}
+	return t
+}
+
+// Find returns the place with this path in the tree, nil if there is none.
+func (t *Tree) Find(path string) *Tree {
+	if t.Path == path {
+		return t
+	}
+	for i := range t.Children {
+		if p := t.Children[i].Path; path == p || strings.HasPrefix(path, p+"/") {
+			return t.Children[i].Find(path)
+		}
+	}
+	return nil
+}
+
+// String is the tree as indented text.
+func (t Tree) String() string {
+	var b strings.Builder
+	t.write(&b, 0)
+	return b.String()
+}
+
+func (t *Tree) write(b *strings.Builder, depth int) {
+	fmt.Fprintf(b, "%s%s %v", strings.Repeat("  ", depth), t.ID, t.State)
+	for _, f := range []struct {
+		name string
+		n    int64
+	}{
+		{"restarts", int64(t.Restarts)},
+		{"queued", int64(t.Queued)},
+		{"refused", int64(t.Refused)},
+		{"timers", t.Timers},
+		{"workers", t.Workers},
+		{"zombies", t.Zombies},
+	} {
+		if f.n != 0 {
+			fmt.Fprintf(b, " %s=%d", f.name, f.n)
+		}
+	}
+	if t.LastReason != "" {
+		fmt.Fprintf(b, " last=%q", t.LastReason)
+	}
+	b.WriteByte('\n')
+	for i := range t.Children {
+		t.Children[i].write(b, depth+1)
+	}
+}

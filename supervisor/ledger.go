@@ -1,0 +1,208 @@
+package supervisor
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Ledger is what a system owns at one moment, and every goroutine of the
+// process with its owner. When the tree is quiet, Goroutines must equal the sum
+// of Owned and Named, and Unaccounted must be empty.
+type Ledger struct {
+	Actors     int64 // lives, supervisors included
+	Timers     int64
+	Workers    int64
+	Zombies    int64
+	Goroutines int
+	Owned      map[string]int // by the owner's path: workers, what libraries start inside them, turns
+	Named      map[string]int // by the known root function: main, the test runner, signal delivery
+	// Unaccounted goroutines: nobody in the tree owns them.
+	Unaccounted []Stray
+
+	DeadStopped  uint64 // messages that waited when their actor ended
+	DeadReplaced uint64 // messages that made room for newer ones
+	DeadTimers   uint64 // ticks that had nobody to go to: always 0
+	Coalesced    uint64 // messages whose place one with the same key took
+	HookPanics   uint64 // panics of OnEvent and OnFatal, which nobody else sees
+}
+
+// Stray is a group of goroutines that nobody owns, all with the same stack.
+type Stray struct {
+	Count   int
+	Creator string // the function they began in
+	Labels  string
+	Stack   string
+}
+
+// knownRoots are the functions in which goroutines begin that belong to the
+// process and not to a tree.
+var knownRoots = map[string]string{
+	"runtime.main":             "main",
+	"main.main":                "main",
+	"testing.(*T).Run":         "testing",
+	"testing.tRunner":          "testing",
+	"testing.tRunner.func1":    "testing",
+	"testing.runTests":         "testing",
+	"testing.(*M).startAlarm":  "testing",
+	"testing.(*F).Fuzz.func1":  "testing",
+	"os/signal.loop":           "signals",
+	"os/signal.signal_recv":    "signals",
+	"runtime.ensureSigM.func1": "signals",
+	"runtime.runFinalizers":    "runtime",
+	"runtime.runCleanups":      "runtime",
+	"runtime.goexit1":          "ending", // has returned already
+}
+
+// Ledger takes stock. Goroutines that begin in a function listed in known are
+// counted as Named under that name, besides the process's own few.
+func (s *System) Ledger(known ...string) Ledger {
+	l := Ledger{
+		Actors: s.actors.Load(), Timers: s.timers.Load(), Workers: s.workers.Load(), Zombies: s.zombies.Load(),
+		Owned: map[string]int{}, Named: map[string]int{},
+		DeadStopped: s.dead.stopped.Load(), DeadReplaced: s.dead.replaced.Load(), DeadTimers: s.dead.timers.Load(),
+		Coalesced: s.dead.coalesced.Load(), HookPanics: s.hookPanics.Load(),
+	}
+	for _, g := range goroutines() {
+		l.Goroutines += g.count
+		if path, ours := strings.CutPrefix(g.labels[labelActor], s.prefix); ours && s.owns(path) {
+			l.Owned[path] += g.count
+			continue
+		}
+		if name := g.name(known); name != "" {
+			l.Named[name] += g.count
+			continue
+		}
+		labels, _ := json.Marshal(g.labels) //nolint:errchkjson // a map of strings
+		l.Unaccounted = append(l.Unaccounted, Stray{g.count, g.root(), string(labels), g.stack})
+	}
+	return l
+}
+
+// owns reports whether the place exists and something may still run for it.
+func (s *System) owns(path string) bool {
+	n := s.places[path]
+	if n == nil {
+		return false
+	}
+	select {
+	case <-s.down:
+		return false // nothing may be left of a tree that is down
+	default:
+		return true
+	}
+}
+
+// group is the goroutines of one stack and one set of labels.
+type group struct {
+	count  int
+	labels map[string]string
+	frames []string // function names, innermost first
+	stack  string
+}
+
+func (g *group) root() string {
+	if len(g.frames) == 0 {
+		return ""
+	}
+	return g.frames[len(g.frames)-1]
+}
+
+func (g *group) name(known []string) string {
+	for _, f := range g.frames {
+		for _, k := range known {
+			if f == k {
+				return k
+			}
+		}
+	}
+	for i := len(g.frames) - 1; i >= 0; i-- {
+		if name := knownRoots[g.frames[i]]; name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// goroutines parses the goroutine profile, the only place that shows labels.
+func goroutines() (groups []*group) {
+	var buf bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&buf, 1); err != nil {
+		return nil
+	}
+	var g *group
+	lines := bufio.NewScanner(&buf)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		switch count, rest, ok := strings.Cut(line, " @"); {
+		case ok && rest != "":
+			n, err := strconv.Atoi(count)
+			if err != nil {
+				continue
+			}
+			g = &group{count: n, labels: map[string]string{}}
+			groups = append(groups, g)
+		case g != nil && strings.HasPrefix(line, "# labels: "):
+			// Labels that cannot be read leave the goroutine unaccounted.
+			_ = json.Unmarshal([]byte(line[len("# labels: "):]), &g.labels)
+		case g != nil && strings.HasPrefix(line, "#\t"):
+			g.addFrame(line)
+		}
+	}
+	return groups
+}
+
+// addFrame takes a line "#\t0xaddr\tfunction+0xoff\t\tfile:line".
+func (g *group) addFrame(line string) {
+	fields := strings.Fields(line)
+	if len(fields) < 3 {
+		return
+	}
+	name := fields[2]
+	if i := strings.LastIndex(name, "+0x"); i > 0 {
+		name = name[:i]
+	}
+	g.frames = append(g.frames, name)
+	g.stack += fmt.Sprintf("%s %s\n", name, fields[len(fields)-1])
+}
+
+// stacksPerSecond bounds what many stuck actors cost: a profile stops the world.
+const stacksPerSecond = 10
+
+// stackOf is the stacks of the goroutines that work for a place right now.
+func (s *System) stackOf(path string) string {
+	if !s.stacks.allow(s.exec.Now(), stacksPerSecond) {
+		return "stack left out: too many within a second"
+	}
+	var b strings.Builder
+	for _, g := range goroutines() {
+		if g.labels[labelActor] == s.prefix+path {
+			fmt.Fprintf(&b, "%d goroutine(s), worker %q:\n%s", g.count, g.labels[labelWorker], g.stack)
+		}
+	}
+	return b.String()
+}
+
+// limiter lets a number of things happen within a second.
+type limiter struct {
+	mu   sync.Mutex
+	from time.Time
+	n    int
+}
+
+func (l *limiter) allow(now time.Time, most int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.from) >= time.Second {
+		l.from, l.n = now, 0
+	}
+	l.n++
+	return l.n <= most
+}

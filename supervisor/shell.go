@@ -1,0 +1,317 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// phase of a life.
+type phase uint8
+
+const (
+	phaseStarting phase = iota
+	phaseRunning
+	phaseEnding // the Stop hook ran; children and workers are being waited for
+	phaseEnded
+)
+
+// Signals between shells. Those of a child carry its epoch: what a life says
+// that is over must not be taken for its successor's word.
+type (
+	stopSignal      struct{}
+	hurrySignal     struct{} // stop, and the stop budget is spent already
+	goroutineExited struct{}
+	childReady      struct {
+		c     *child
+		epoch uint64
+	}
+	// childEnding: it ends by itself, but that may take time.
+	childEnding struct {
+		c      *child
+		epoch  uint64
+		reason Reason
+	}
+	childExited struct {
+		c       *child
+		epoch   uint64
+		reason  Reason
+		ignored bool
+	}
+)
+
+// shell is one life of an actor: the protoactor actor round the user's.
+// protoactor never sees a panic, a Failure or a Restart.
+type shell struct {
+	sys       *System
+	node      *node
+	box       *mailbox
+	parentBox *mailbox // nil for the root
+	child     *child   // the parent's record of this child, nil for the root
+	epoch     uint64
+	user      Actor
+	sup       *supervision // instead of user
+	c         Context
+	phase     phase
+	hookRan   bool
+	ignored   bool
+	cancelled bool        // under the mailbox's lock, like live and timers
+	fenced    atomic.Bool // set under it
+	over      atomic.Bool // who sets it ends this life: the shell itself or its parent
+	reason    Reason
+	timers    []*timer
+	workers   []*worker
+	live      int // workers not yet returned
+	ctx       context.Context
+	cancel    context.CancelFunc
+}
+
+// Receive is called by protoactor for every message.
+func (sh *shell) Receive(pc actor.Context) {
+	if sh.sup != nil {
+		sh.sup.mu.Lock()
+		defer sh.sup.mu.Unlock()
+		if sh.sup.dead {
+			return
+		}
+	}
+	switch msg := pc.Message().(type) {
+	case *actor.Started:
+		sh.begin()
+	case *actor.Stopping:
+	case *actor.Stopped:
+		sh.ended()
+	case stopSignal:
+		sh.end(Reason{Kind: ExitShutdown})
+	case hurrySignal:
+		sh.end(Reason{Kind: ExitShutdown})
+		sh.sup.hurry()
+	case goroutineExited:
+		sh.end(Reason{Kind: ExitPanic, Value: errGoexit})
+	case *worker:
+		sh.workerEnded(msg)
+	case *timer:
+		sh.ticked(msg)
+	case *call:
+		sh.asked(msg)
+	default:
+		if sh.sup != nil {
+			sh.sup.receive(msg)
+			return
+		}
+		sh.deliver(msg)
+	}
+}
+
+func (sh *shell) begin() {
+	if sh.phase != phaseStarting {
+		return // stopped before it began
+	}
+	if sh.sup != nil {
+		sh.sup.proceed()
+		return
+	}
+	if r, failed := sh.guard(sh.startUser); failed {
+		if errors.Is(r.Err, ErrIgnore) {
+			r, sh.ignored = Reason{Kind: ExitNormal}, true
+		}
+		sh.end(r)
+		return
+	}
+	sh.ready()
+	sh.endIfAsked()
+}
+
+func (sh *shell) startUser() error {
+	sh.user = sh.node.spec.New()
+	if sh.user == nil {
+		return errNoNew
+	}
+	if s, ok := sh.user.(Starter); ok {
+		return s.Start(&sh.c)
+	}
+	return nil
+}
+
+func (sh *shell) ready() {
+	if sh.phase != phaseStarting || sh.fenced.Load() {
+		return
+	}
+	sh.phase = phaseRunning
+	sh.node.setState(StateRunning, sh.epoch)
+	sh.sys.emit(Event{Kind: EventReady, Path: sh.node.path, Incarnation: sh.epoch})
+	if sh.parentBox != nil {
+		sh.parentBox.signal(childReady{sh.child, sh.epoch})
+	} else {
+		sh.sys.rootReady()
+	}
+}
+
+// deliver hands a message to the user's actor.
+func (sh *shell) deliver(msg any) {
+	if r, failed := sh.guard(func() error { return sh.user.Receive(&sh.c, msg) }); failed {
+		sh.end(r)
+		return
+	}
+	sh.endIfAsked()
+}
+
+func (sh *shell) endIfAsked() {
+	if sh.c.stop {
+		sh.end(Reason{Kind: ExitNormal})
+	}
+}
+
+// asked leaves no asker waiting for nothing: if the handler neither answered
+// nor took the address, nobody ever will.
+func (sh *shell) asked(c *call) {
+	sh.c.current, sh.c.taken = c, false
+	sh.deliver(c.msg)
+	sh.c.current = nil
+	switch {
+	case sh.phase >= phaseEnding:
+		c.to.answer(nil, ErrStopped)
+	case !sh.c.taken:
+		c.to.answer(nil, ErrNoAnswer)
+	}
+}
+
+func (sh *shell) ticked(t *timer) {
+	tick, ok := sh.tick(t)
+	switch {
+	case !ok:
+	case sh.sup != nil:
+		sh.sup.tick(t)
+	default:
+		sh.deliver(tick)
+	}
+}
+
+// guard runs the user's code; a panic or an error becomes a Reason.
+func (sh *shell) guard(f func() error) (r Reason, failed bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			r, failed = Reason{Kind: ExitPanic, Value: v, Stack: cappedStack()}, true
+		}
+	}()
+	if err := f(); err != nil {
+		return Reason{Kind: ExitError, Err: err}, true
+	}
+	return Reason{}, false
+}
+
+// end begins the end of this life: run the Stop hook, refuse messages, stop
+// timers, end children and workers, and only then tell the parent. The first
+// reason stands. A life that was abandoned has ended already.
+func (sh *shell) end(r Reason) {
+	if sh.phase >= phaseEnding || sh.fenced.Load() {
+		return
+	}
+	sh.reason = r
+	sh.node.setState(StateStopping, sh.epoch)
+	sh.tellEnding()
+	if sh.sup != nil {
+		sh.phase = phaseEnding
+		sh.sup.stopAll()
+		return
+	}
+	sh.runStopHook()
+	sh.phase = phaseEnding
+	sh.killTimers(every)
+	sh.box.close()
+	sh.cancelAll()
+	sh.finishWhenDone()
+}
+
+// runStopHook runs it once: end is called again when the hook ends its
+// goroutine instead of returning.
+func (sh *shell) runStopHook() {
+	s, ok := sh.user.(Stopper)
+	if !ok || sh.hookRan {
+		return
+	}
+	sh.hookRan = true
+	if r, failed := sh.guard(func() error { s.Stop(&sh.c, sh.reason); return nil }); failed {
+		sh.reason = r
+	}
+}
+
+// tellEnding lets the parent put a deadline on an end that it did not ask for,
+// when there is something that could take long.
+func (sh *shell) tellEnding() {
+	_, hook := sh.user.(Stopper)
+	slow := sh.sup != nil || hook || len(sh.workers) > 0
+	if slow && sh.parentBox != nil && sh.reason.Kind != ExitShutdown {
+		sh.parentBox.signal(childEnding{sh.child, sh.epoch, sh.reason})
+	}
+}
+
+// finishWhenDone stops the process once nothing that this life owns is left. A
+// parent that gives up at this very moment comes too late, or the shell does.
+func (sh *shell) finishWhenDone() {
+	if sh.phase != phaseEnding || len(sh.workers) > 0 || (sh.sup != nil && !sh.sup.empty()) {
+		return
+	}
+	if !sh.over.CompareAndSwap(false, true) {
+		return
+	}
+	sh.phase = phaseEnded
+	sh.killTimers(every)
+	sh.box.close()
+	sh.cancelAll()
+	sh.box.signal(stopProcess)
+}
+
+var stopProcess = &actor.Stop{}
+
+// ended is protoactor's last word: the name is free again.
+func (sh *shell) ended() {
+	sh.box.end()
+	sh.sys.actors.Add(-1)
+	sh.node.setExited(sh.reason, sh.epoch)
+	sh.sys.emit(Event{Kind: EventExited, Path: sh.node.path, Incarnation: sh.epoch, Reason: sh.reason})
+	if sh.parentBox != nil {
+		sh.parentBox.signal(childExited{sh.child, sh.epoch, sh.reason, sh.ignored})
+	} else {
+		sh.sys.rootExited(sh.reason)
+	}
+}
+
+// abandon gives this life up: fence it, detach its mailbox, free its name, in
+// that order, so that its late end cannot touch its successor. It is called on
+// the parent's turn. False: it is just ending by itself, nothing of the user's
+// runs any more, and its childExited is on the way.
+func (sh *shell) abandon(r Reason) bool {
+	if !sh.over.CompareAndSwap(false, true) {
+		return false
+	}
+	stuck := sh.fence()
+	if sh.cancelAll(); stuck {
+		sh.sys.emit(Event{
+			Kind: EventAbandoned, Path: sh.node.path, Incarnation: sh.epoch,
+			Reason: r, Detail: sh.sys.stackOf(sh.node.path),
+		})
+	}
+	if sh.sup != nil {
+		sh.sup.abandonAll()
+	}
+	sh.sys.proto.ProcessRegistry.Remove(sh.sys.proto.NewLocalPID(sh.node.name))
+	sh.sys.actors.Add(-1)
+	sh.node.setExited(r, sh.epoch)
+	sh.sys.emit(Event{Kind: EventExited, Path: sh.node.path, Incarnation: sh.epoch, Reason: r})
+	return true
+}
+
+// fence revokes all that this life could still do. It reports whether something
+// of it still runs.
+func (sh *shell) fence() (stuck bool) {
+	sh.box.mu.Lock()
+	sh.fenced.Store(true)
+	stuck = sh.live > 0
+	sh.countZombies(int64(sh.live))
+	sh.box.mu.Unlock()
+	sh.killTimers(every)
+	return sh.box.detach() || stuck
+}

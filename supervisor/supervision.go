@@ -1,0 +1,435 @@
+package supervisor
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// childState is what a supervisor knows of a child.
+type childState uint8
+
+const (
+	childStopped  childState = iota // not running
+	childStarting                   // spawned, not yet ready
+	childRunning
+	childStopping // told to stop, or ending by itself
+	childWaiting  // it failed; started again when its backoff is over
+)
+
+// supTimer says what a supervisor's timer is for.
+type supTimer uint8
+
+const (
+	stopBudget supTimer = iota // of all children
+	startLimit
+	stopDeadline
+	stopGrace
+	nextTry
+)
+
+// child is a supervisor's record of one child.
+type child struct {
+	index   int
+	node    *node
+	spec    *ChildSpec
+	state   childState
+	due     bool      // to be started by the plan
+	told    bool      // it was told to stop: its exit is no failure
+	ready   bool      // this life became ready,
+	readyAt time.Time // at this time
+	failed  bool      // out of its own budget, and no stable life since
+	ending  error     // why it ends by itself, as long as it does
+	sh      *shell    // the current life, nil between lives
+	timer   *timer    // the one that its state needs, nil if none
+
+	window window
+	delays delays
+}
+
+// supervision is one life of a supervisor. Everything in it happens on the
+// turns of its shell, under mu, so that a parent that gives up can abandon the
+// subtree from outside.
+//
+// Starting, stopping a tail and starting it again is one plan: the children
+// from index plan on are first stopped in reverse (stopping), then those that
+// are due are started in order; plan moves on with them. No plan:
+// plan == len(children).
+type supervision struct {
+	mu       sync.Mutex
+	sh       *shell
+	spec     *SupervisorSpec
+	children []*child
+	window   window
+	dead     bool // abandoned
+	plan     int
+	stopping bool // first part of the plan
+
+	ending  bool // the children are being stopped for good;
+	alive   int  // those from here on are down
+	hurried bool // the stop budget is spent
+}
+
+func newSupervision(sh *shell, spec *SupervisorSpec) *supervision {
+	s := &supervision{sh: sh, spec: spec, children: make([]*child, len(spec.Children))}
+	all := make([]child, len(spec.Children))
+	for i := range all {
+		all[i] = child{index: i, node: sh.node.children[i], spec: &spec.Children[i], due: true}
+		s.children[i] = &all[i]
+	}
+	return s
+}
+
+// receive handles the signals of children.
+func (s *supervision) receive(msg any) {
+	switch m := msg.(type) {
+	case childReady:
+		if m.c.is(m.epoch) {
+			s.childReady(m.c)
+		}
+	case childEnding:
+		if m.c.is(m.epoch) {
+			s.childEnding(m.c, m.reason)
+		}
+	case childExited:
+		if m.c.is(m.epoch) {
+			s.exited(m.c, m.reason, m.ignored)
+		}
+	}
+}
+
+// is reports whether the child's current life is the one of this epoch.
+func (c *child) is(epoch uint64) bool { return c.sh != nil && c.sh.epoch == epoch }
+
+// arm sets the child's timer.
+func (s *supervision) arm(c *child, what supTimer, d time.Duration) {
+	s.disarm(c)
+	c.timer = &timer{child: c, what: what}
+	s.sh.startTimer(c.timer, d)
+}
+
+func (s *supervision) disarm(c *child) {
+	if c.timer != nil {
+		s.sh.stopTimer(c.timer)
+		c.timer = nil
+	}
+}
+
+// tick handles the supervisor's own timers.
+func (s *supervision) tick(t *timer) {
+	c := t.child
+	if c != nil {
+		c.timer = nil
+	}
+	switch t.what {
+	case stopBudget:
+		s.outOfBudget()
+	case startLimit:
+		s.giveUpLife(c, Reason{Kind: ExitError, Err: ErrStartTimeout})
+	case stopDeadline:
+		c.sh.cancelAll()
+		s.arm(c, stopGrace, DefaultGrace)
+	case stopGrace:
+		s.missedDeadline(c)
+	case nextTry:
+		s.retry(c)
+	}
+}
+
+// proceed takes the next step of the plan, and reports readiness the first
+// time that there is none left.
+func (s *supervision) proceed() {
+	if s.sh.phase >= phaseEnding {
+		return
+	}
+	if s.stopping {
+		tail := s.children[s.plan:]
+		if !s.stopTail(tail) {
+			return
+		}
+		if slices.ContainsFunc(tail, func(c *child) bool { return c.state == childWaiting }) {
+			if s.spec.Budget.Isolating {
+				s.sh.ready() // nobody above waits for a child that cannot start
+			}
+			return
+		}
+		s.stopping = false
+	}
+	for ; s.plan < len(s.children); s.plan++ {
+		switch c := s.children[s.plan]; {
+		case c.state == childStarting:
+			return // one after the other
+		case c.due && c.state == childStopped:
+			s.spawn(c)
+			return
+		}
+	}
+	s.sh.ready()
+}
+
+// stopTail stops the youngest that still runs; true when all are down.
+func (s *supervision) stopTail(tail []*child) bool {
+	for _, c := range slices.Backward(tail) {
+		switch c.state {
+		case childStarting, childRunning:
+			c.due = c.spec.Restart != Temporary
+			s.stop(c)
+			return false
+		case childStopping:
+			return false
+		}
+	}
+	return true
+}
+
+func (s *supervision) spawn(c *child) {
+	c.state, c.due, c.told, c.ready, c.ending = childStarting, false, false, false, nil
+	c.sh = s.sh.sys.spawn(c.node, s.sh.box, c)
+	if d := c.spec.startTimeout(); d != Infinity {
+		s.arm(c, startLimit, d)
+	}
+}
+
+func (s *supervision) childReady(c *child) {
+	if c.state != childStarting {
+		return
+	}
+	s.disarm(c)
+	c.state, c.ready, c.readyAt = childRunning, true, s.sh.sys.exec.Now()
+	s.proceed()
+}
+
+// childEnding puts the stop deadline on a child that ends by itself.
+func (s *supervision) childEnding(c *child, r Reason) {
+	if c.state == childStarting || c.state == childRunning {
+		c.ending = r.Err
+		s.waitForEnd(c)
+	}
+}
+
+// stop tells a child to stop, and puts a deadline on it.
+func (s *supervision) stop(c *child) {
+	c.told = true
+	if c.spec.stopDeadline() == Brutal {
+		s.giveUpLife(c, Reason{Kind: ExitKilled})
+		return
+	}
+	s.waitForEnd(c)
+	c.sh.box.signal(stopSignal{})
+}
+
+func (s *supervision) waitForEnd(c *child) {
+	c.state = childStopping
+	s.disarm(c)
+	if d := c.spec.stopDeadline(); d != Infinity {
+		s.arm(c, stopDeadline, max(d, 0))
+	}
+}
+
+// missedDeadline abandons a child that did not stop in time. What it wanted its
+// supervisor to do when it ended by itself still counts.
+func (s *supervision) missedDeadline(c *child) {
+	if s.sh.sys.stopping.Load() {
+		c.node.setGivenUp()
+	}
+	s.giveUpLife(c, Reason{Kind: ExitKilled, Err: c.ending})
+}
+
+// giveUpLife abandons a life and treats it as ended.
+func (s *supervision) giveUpLife(c *child, r Reason) {
+	s.disarm(c)
+	if !c.sh.abandon(r) {
+		c.state = childStopping // it ends right now; its exit is on the way
+		return
+	}
+	s.exited(c, r, false)
+}
+
+// exited is called once for every life of a child, also an abandoned one.
+func (s *supervision) exited(c *child, r Reason, ignored bool) {
+	s.disarm(c)
+	c.sh, c.state = nil, childStopped
+	switch {
+	case s.sh.phase >= phaseEnding:
+		s.stopAll()
+		return
+	case c.told: // part of a plan
+	case ignored:
+		c.node.setAway(StateIgnored, time.Time{})
+	default:
+		s.failedOrDone(c, r)
+	}
+	s.proceed()
+}
+
+// failedOrDone decides what an exit that nobody asked for means.
+func (s *supervision) failedOrDone(c *child, r Reason) {
+	decision := directiveOf(r)
+	restart := c.spec.Restart == Permanent || (c.spec.Restart == Transient && r.Abnormal())
+	switch {
+	case decision == escalate:
+		s.fail(c, r, startCause(r))
+	case s.sh.phase == phaseStarting && !c.ready && !s.spec.Budget.Isolating:
+		s.sh.end(Reason{Kind: ExitError, Err: &ChildError{c.node.path, startCause(r)}})
+	case restart && decision != doNotRestart:
+		s.restart(c, r)
+	}
+}
+
+// fail ends the supervisor because of a child.
+func (s *supervision) fail(c *child, r Reason, cause error) {
+	s.sh.sys.emit(Event{Kind: EventEscalated, Path: c.node.path, Reason: r})
+	s.sh.end(Reason{Kind: ExitError, Err: &ChildError{c.node.path, cause}})
+}
+
+// restart spends budget and puts the child on its way back, always by way of a
+// timer message, also when there is nothing to wait for.
+func (s *supervision) restart(c *child, r Reason) {
+	now, random := s.sh.sys.exec.Now(), s.sh.sys.exec.Random
+	stable := c.ready && now.Sub(c.readyAt) >= c.spec.Backoff.resetAfter()
+	wait := c.delays.next(c.spec.Backoff, stable, random)
+	if !s.withinBudget(c, stable, now) {
+		if !s.spec.Budget.Isolating {
+			s.fail(c, r, fmt.Errorf("%w after %w", ErrBudget, startCause(r)))
+			return
+		}
+		wait = c.spec.Backoff.jittered(backoffCap(c.spec.Backoff), random)
+		s.sh.sys.emit(Event{Kind: EventFailed, Path: c.node.path, Reason: r, Wait: wait})
+	}
+	state := StateRestarting
+	if c.failed {
+		state = StateFailed
+	}
+	c.node.setAway(state, now.Add(wait))
+	s.sh.sys.emit(Event{Kind: EventRestarting, Path: c.node.path, Reason: r, Wait: wait})
+	c.state = childWaiting
+	s.arm(c, nextTry, wait)
+	if s.spec.Strategy == RestForOne {
+		s.replan(c.index)
+	}
+}
+
+// withinBudget counts a restart. A child that has failed stays so until it had
+// a stable life: a window would forget while it waits for its next try.
+func (s *supervision) withinBudget(c *child, stable bool, now time.Time) bool {
+	if !s.spec.Budget.Isolating {
+		return s.window.allow(s.spec.Budget, now)
+	}
+	c.failed = c.failed && !stable || !c.window.allow(s.spec.Budget, now)
+	return !c.failed
+}
+
+// replan makes the plan begin at a failed child. While a plan is starting
+// children, those before the failed one are already back and stay untouched.
+func (s *supervision) replan(from int) {
+	if s.stopping {
+		from = min(from, s.plan)
+	}
+	s.plan, s.stopping = from, true
+}
+
+// retry: the child's backoff is over.
+func (s *supervision) retry(c *child) {
+	c.state = childStopped
+	if s.spec.Strategy == OneForOne {
+		s.spawn(c)
+		return
+	}
+	c.due = true
+	s.proceed()
+}
+
+// stopAll stops the youngest child that still runs; when none is left, the
+// supervisor itself may end.
+func (s *supervision) stopAll() {
+	if !s.ending {
+		s.ending, s.alive = true, len(s.children)
+		s.sh.startTimer(&timer{what: stopBudget}, s.spec.stopBudget())
+	}
+	for ; s.alive > 0; s.alive-- {
+		switch c := s.children[s.alive-1]; c.state {
+		case childStarting, childRunning:
+			s.stop(c)
+			return
+		case childStopping:
+			if !c.told { // it is ending by itself: keep waiting, with a deadline
+				c.told = true
+				s.waitForEnd(c)
+			}
+			return
+		}
+		s.forgetTry(s.children[s.alive-1])
+	}
+	s.sh.finishWhenDone()
+}
+
+// forgetTry: backoffs die with the supervisor.
+func (s *supervision) forgetTry(c *child) {
+	if c.sh != nil {
+		return
+	}
+	s.disarm(c)
+	c.state = childStopped
+	c.node.forgetTry()
+}
+
+// outOfBudget comes twice: first those that are left have the grace to end
+// well, then they are abandoned.
+func (s *supervision) outOfBudget() {
+	if !s.hurried {
+		s.hurry()
+		return
+	}
+	s.abandonChildren(true)
+	s.stopAll()
+}
+
+// hurry tells all that are left at once.
+func (s *supervision) hurry() {
+	if s.hurried {
+		return
+	}
+	s.hurried = true
+	s.sh.startTimer(&timer{what: stopBudget}, DefaultGrace)
+	for _, c := range slices.Backward(s.children) {
+		if c.sh == nil {
+			continue
+		}
+		c.sh.cancelAll()
+		switch {
+		case c.spec.Supervisor != nil:
+			c.told, c.state = true, childStopping
+			c.sh.box.signal(hurrySignal{})
+		case c.state != childStopping:
+			s.stop(c)
+		}
+	}
+}
+
+func (s *supervision) empty() bool {
+	return !slices.ContainsFunc(s.children, func(c *child) bool { return c.sh != nil })
+}
+
+// abandonAll gives up the whole subtree; called by a parent that gave up this
+// supervisor.
+func (s *supervision) abandonAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dead = true
+	s.abandonChildren(false)
+}
+
+func (s *supervision) abandonChildren(report bool) {
+	for _, c := range slices.Backward(s.children) {
+		s.forgetTry(c)
+		if c.sh == nil || !c.sh.abandon(Reason{Kind: ExitKilled}) {
+			continue
+		}
+		s.disarm(c)
+		c.sh, c.state = nil, childStopped
+		if report && s.sh.sys.stopping.Load() {
+			c.node.setGivenUp()
+		}
+	}
+}

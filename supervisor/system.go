@@ -1,0 +1,257 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// RootID is the path of a tree's root unless Options.Root names another.
+const RootID = "root"
+
+// Options of a System; the zero value runs on the machine.
+type Options struct {
+	Root     string   // path of the root supervisor; default RootID
+	Executor Executor // default: NewReal(1)
+	// OnBuilt is called once when the places of the tree exist and before anything
+	// runs: it can find the addresses that actors will use.
+	OnBuilt func(find func(path string) Ref)
+	// OnEvent is told what happens, on the goroutine where it happens: on many at
+	// once, so it must not block. It may look and send (Tree, Ref.Send), it must
+	// not wait (Ask, Stop). A panic in it is counted (Ledger.HookPanics).
+	OnEvent func(Event)
+	// OnFatal is told when the root supervisor gave up; the tree is down.
+	OnFatal func(Reason)
+}
+
+// System is a running tree.
+type System struct {
+	opts   Options
+	exec   Executor
+	proto  *actor.ActorSystem
+	spawns sync.Mutex
+	props  *actor.Props // of whoever is being spawned
+	fresh  *shell       // this one
+	prefix string       // of process names, so that several systems share one registry
+	places map[string]*node
+	root   *node
+	rootSh *shell
+
+	up, down chan struct{}
+	upOnce   sync.Once
+	reason   Reason // of the root's exit, once down is closed
+	stopping atomic.Bool
+
+	actors, timers, workers, zombies atomic.Int64
+	dead                             deadLetters
+	hookPanics                       atomic.Uint64
+	stacks                           limiter
+}
+
+// An ActorSystem costs 2.8 MiB and has no stop of its own: one serves the whole
+// process.
+var (
+	sharedProto   = sync.OnceValue(newProto)
+	systemCounter atomic.Uint64
+)
+
+func newProto() *actor.ActorSystem {
+	quiet := func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }
+	return actor.NewActorSystem(actor.WithLoggerFactory(quiet))
+}
+
+// startPatience bounds Start; the children's own time-outs are what ends it in
+// practice.
+const startPatience = time.Hour
+
+// Start builds the tree of the spec and starts it, children in order. When a
+// child cannot be started, those before it are stopped again and the error
+// names the child and the cause.
+func Start(spec SupervisorSpec, opts Options) (*System, error) {
+	opts.Root = orDefault(opts.Root, RootID)
+	if err := spec.check(opts.Root); err != nil {
+		return nil, fmt.Errorf("the tree cannot be built: %w", err)
+	}
+	if opts.Executor == nil {
+		opts.Executor = NewReal(1)
+	}
+	s := &System{
+		opts: opts, exec: opts.Executor, proto: sharedProto(),
+		prefix: "s" + strconv.FormatUint(systemCounter.Add(1), 10) + "/",
+		places: map[string]*node{}, up: make(chan struct{}), down: make(chan struct{}),
+	}
+	s.props = actor.PropsFromProducer(
+		func() actor.Actor { return s.fresh },
+		actor.WithMailbox(func() actor.Mailbox { return s.fresh.box }),
+	)
+	s.root = newNode(s, nil, &ChildSpec{ID: opts.Root, Supervisor: &spec})
+	if opts.OnBuilt != nil {
+		opts.OnBuilt(s.Ref)
+	}
+	s.rootSh = s.spawn(s.root, nil, nil)
+	if !s.exec.Wait(s.up, startPatience) {
+		s.Stop()
+		return nil, ErrStartTimeout
+	}
+	select {
+	case <-s.down:
+		return nil, s.startError()
+	default:
+		return s, nil
+	}
+}
+
+func (s *System) startError() error {
+	if s.reason.Err != nil {
+		return s.reason.Err
+	}
+	return errors.New(s.reason.String())
+}
+
+// StopReport says how a stop went. Abandoned are the paths of actors that did
+// not stop in time or of which something still runs, Zombies the handlers and
+// workers that still run.
+type StopReport struct {
+	Took      time.Duration
+	Abandoned []string
+	Zombies   int64
+	Complete  bool // the root itself ended within its budget
+}
+
+// Stop stops the tree in reverse order and waits for it. It is safe from
+// anywhere outside the tree, and more than once.
+func (s *System) Stop() StopReport {
+	begin := s.exec.Now()
+	s.stopping.Store(true)
+	s.rootSh.box.signal(stopSignal{})
+	limit := s.root.spec.Supervisor.stopBudget()
+	if limit < Infinity/2 {
+		limit += 2 * DefaultGrace
+	}
+	down := s.exec.Wait(s.down, limit) || s.giveUpRoot()
+	return StopReport{
+		Took: s.exec.Now().Sub(begin), Abandoned: s.abandoned(),
+		Zombies: s.zombies.Load(), Complete: down && s.reason.Kind != ExitKilled,
+	}
+}
+
+// giveUpRoot is the last resort; it reports whether the tree is down. If it
+// cannot abandon the root, the root is just ending, or another Stop did it.
+func (s *System) giveUpRoot() (down bool) {
+	if !s.rootSh.abandon(Reason{Kind: ExitKilled}) {
+		return s.exec.Wait(s.down, DefaultGrace)
+	}
+	s.root.setGivenUp()
+	s.rootExited(Reason{Kind: ExitKilled})
+	return true
+}
+
+// Down is closed when the tree is down, by Stop or because the root gave up.
+func (s *System) Down() <-chan struct{} { return s.down }
+
+// Reason is why the root ended; valid once Down is closed.
+func (s *System) Reason() Reason { return s.reason }
+
+// Ref finds the place with this path; nobody if there is none.
+func (s *System) Ref(path string) Ref { return Ref{s.places[path]} }
+
+func (s *System) abandoned() (paths []string) {
+	s.root.walk(func(n *node) {
+		if n.zombies.Load() > 0 || n.wasGivenUp() {
+			paths = append(paths, n.path)
+		}
+	})
+	return paths
+}
+
+func (n *node) walk(f func(*node)) {
+	f(n)
+	for _, c := range n.children {
+		c.walk(f)
+	}
+}
+
+func (s *System) rootReady() { s.upOnce.Do(func() { close(s.up) }) }
+
+func (s *System) rootExited(r Reason) {
+	s.reason = r
+	fatal := !s.stopping.Load() && r.Kind != ExitShutdown
+	wasUp := false
+	select {
+	case <-s.up:
+		wasUp = true
+	default:
+	}
+	close(s.down)
+	s.rootReady()
+	if fatal && wasUp && s.opts.OnFatal != nil {
+		defer s.survivePanic()
+		s.opts.OnFatal(r)
+	}
+}
+
+// spawn starts a life of a node.
+func (s *System) spawn(n *node, parentBox *mailbox, c *child) *shell {
+	sh := &shell{sys: s, node: n, parentBox: parentBox, child: c, epoch: n.epoch.Add(1)}
+	sh.c.sh = sh
+	sh.box = newMailbox(n)
+	if n.spec.Supervisor != nil {
+		sh.sup = newSupervision(sh, n.spec.Supervisor)
+	}
+	n.setSpawned(sh.epoch)
+	n.box.Store(sh.box)
+	s.actors.Add(1)
+	s.emit(Event{Kind: EventStarting, Path: n.path, Incarnation: sh.epoch})
+	if err := s.register(sh); err != nil {
+		// Only another user of the process registry could have taken the name.
+		sh.reason = Reason{Kind: ExitError, Err: fmt.Errorf("spawn %s: %w", n.name, err)}
+		sh.over.Store(true)
+		sh.ended()
+	}
+	return sh
+}
+
+// register makes the process. protoactor asks the props for actor and mailbox
+// while it does, so that one set of props, of 234 bytes, serves all.
+func (s *System) register(sh *shell) error {
+	s.spawns.Lock()
+	defer s.spawns.Unlock()
+	s.fresh = sh
+	_, err := s.proto.Root.SpawnNamed(s.props, sh.node.name)
+	s.fresh = nil
+	return err
+}
+
+// deadLetters counts what was queued and never handled, by cause.
+type deadLetters struct{ stopped, replaced, timers, coalesced atomic.Uint64 }
+
+// deadLetter counts a message that nobody will handle; an asker is told.
+func (s *System) deadLetter(msg any, why error, cause *atomic.Uint64) {
+	cause.Add(1)
+	if c, ok := msg.(*call); ok {
+		c.to.answer(nil, why)
+	}
+}
+
+func (s *System) emit(e Event) {
+	if s.opts.OnEvent == nil {
+		return
+	}
+	e.Time = s.exec.Now()
+	defer s.survivePanic()
+	s.opts.OnEvent(e)
+}
+
+// survivePanic keeps a hook's panic from killing the process, or an actor that
+// has nothing to do with it.
+func (s *System) survivePanic() {
+	if recover() != nil {
+		s.hookPanics.Add(1)
+	}
+}

@@ -1,0 +1,158 @@
+package supervisor
+
+import "time"
+
+// Tick is delivered when a timer ends. Missed counts the periods of a periodic
+// timer that passed unnoticed since the tick before.
+type Tick struct {
+	Key    string
+	Missed int
+}
+
+// timer belongs to one life of an actor. What changes is guarded by the
+// mailbox's lock, so that a cancelled timer is never delivered even if it has
+// already fired into the mailbox.
+type timer struct {
+	key        string
+	due        time.Time
+	period     time.Duration
+	state      bool
+	dead       bool
+	queued     bool // in the mailbox
+	index      int  // in the shell's list
+	generation uint64
+	stop       func() bool
+	// Of a supervisor's own timers.
+	child *child
+	what  supTimer
+}
+
+// After delivers Tick{key} once, d from now. A timer of the same key is
+// replaced.
+func (c *Context) After(key string, d time.Duration) { c.sh.arm(&timer{key: key}, d) }
+
+// Every delivers Tick{key} each period, at absolute times: it does not drift.
+// At most one tick waits in the mailbox; what was missed is counted. A period
+// that is not above 0 is a mistake and panics.
+func (c *Context) Every(key string, period time.Duration) {
+	if period <= 0 {
+		panic("supervisor: Every needs a period above 0")
+	}
+	c.sh.arm(&timer{key: key, period: period}, period)
+}
+
+// StateAfter is After for a timer that also ends with the actor's state, that
+// is at the next EnterState.
+func (c *Context) StateAfter(key string, d time.Duration) {
+	c.sh.arm(&timer{key: key, state: true}, d)
+}
+
+// CancelTimer ends a timer; it reports whether there was one.
+func (c *Context) CancelTimer(key string) bool { return c.sh.disarm(key) }
+
+// EnterState ends all state timers.
+func (c *Context) EnterState() {
+	c.sh.killTimers(func(t *timer) bool { return t.state })
+}
+
+// arm starts a timer of the user's in the place of one with the same key.
+func (sh *shell) arm(t *timer, d time.Duration) {
+	sh.disarm(t.key)
+	if sh.phase < phaseEnding {
+		sh.startTimer(t, d)
+	}
+}
+
+func (sh *shell) disarm(key string) bool {
+	return sh.killTimers(func(t *timer) bool { return t.key == key }) > 0
+}
+
+// startTimer does nothing for a life that was abandoned: the check and the
+// fence are under the same lock, so that no timer slips through between them.
+func (sh *shell) startTimer(t *timer, d time.Duration) {
+	t.due = sh.sys.exec.Now().Add(d)
+	sh.box.mu.Lock()
+	defer sh.box.mu.Unlock()
+	if sh.fenced.Load() || sh.phase == phaseEnded {
+		t.dead = true
+		return
+	}
+	t.index = len(sh.timers)
+	sh.timers = append(sh.timers, t)
+	sh.countTimers(1)
+	sh.run(t, d)
+}
+
+func (sh *shell) run(t *timer, d time.Duration) {
+	box, generation := sh.box, t.generation
+	t.stop = sh.sys.exec.AfterFunc(max(d, 0), func() { box.fire(t, generation) })
+}
+
+func (sh *shell) stopTimer(t *timer) bool {
+	sh.box.mu.Lock()
+	defer sh.box.mu.Unlock()
+	return sh.kill(t)
+}
+
+// killTimers ends the timers that match.
+func (sh *shell) killTimers(match func(*timer) bool) (killed int) {
+	sh.box.mu.Lock()
+	defer sh.box.mu.Unlock()
+	for i := len(sh.timers) - 1; i >= 0; i-- {
+		if t := sh.timers[i]; match(t) && sh.kill(t) {
+			killed++
+		}
+	}
+	return killed
+}
+
+// kill ends a timer; the mailbox's lock is held.
+func (sh *shell) kill(t *timer) bool {
+	if t.dead {
+		return false
+	}
+	t.dead = true
+	t.stop()
+	if t.queued {
+		sh.box.fired.remove(t)
+	}
+	last := len(sh.timers) - 1
+	moved := sh.timers[last]
+	sh.timers[t.index], moved.index = moved, t.index
+	sh.timers[last] = nil
+	sh.timers = sh.timers[:last]
+	if last == 0 {
+		sh.timers = nil
+	}
+	sh.countTimers(-1)
+	return true
+}
+
+func every(*timer) bool { return true }
+
+func (sh *shell) countTimers(n int64) {
+	sh.sys.timers.Add(n)
+	sh.node.timers.Add(n)
+}
+
+// tick turns a fired timer into its message, and arms a periodic one for its
+// next absolute time. False: it was cancelled on its way.
+func (sh *shell) tick(t *timer) (Tick, bool) {
+	now := sh.sys.exec.Now()
+	sh.box.mu.Lock()
+	defer sh.box.mu.Unlock()
+	if t.period == 0 {
+		return Tick{Key: t.key}, sh.kill(t)
+	}
+	if t.dead {
+		return Tick{}, false
+	}
+	tick := Tick{Key: t.key}
+	if late := now.Sub(t.due); late >= t.period {
+		tick.Missed = int(late / t.period)
+	}
+	t.due = t.due.Add(time.Duration(tick.Missed+1) * t.period)
+	t.generation++
+	sh.run(t, t.due.Sub(now))
+	return tick, true
+}
