@@ -1,0 +1,243 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/access"
+	"gatehouse/supervisor"
+)
+
+// Errors of the facade.
+var (
+	ErrUnknownDoor = errors.New("no such door")
+	errBusEnded    = errors.New("the device's worker ended by itself")
+)
+
+// LockError says that a lock did not take its resting state at boot.
+type LockError struct {
+	Door access.DoorID
+	Err  error
+}
+
+func (e *LockError) Error() string { return fmt.Sprintf("door %s: lock: %v", e.Door, e.Err) }
+func (e *LockError) Unwrap() error { return e.Err }
+
+// CommandLimit is how long an operator waits at most until a command is on disk.
+const CommandLimit = 5 * time.Second
+
+// Building is one daemon's tree of actors, and what survives their crashes: the
+// events on their way to disk, the doors' modes, what is known to be wrong.
+type Building struct {
+	cfg      Config
+	exec     supervisor.Executor
+	began    time.Time
+	sys      *supervisor.System
+	order    []*place
+	places   map[access.DoorID]*place
+	intake   intake
+	book     *book
+	health   health
+	watchers watchers
+	counts   counters
+	runtime  runtimeSource
+	em       *emitter
+
+	journal, modes, feed, tracker supervisor.Ref
+}
+
+// New prepares a building; nothing runs yet. Every door of the rules must have
+// a lock in the wiring.
+func New(cfg Config) (*Building, error) {
+	if cfg.Executor == nil {
+		cfg.Executor = supervisor.NewReal(cfg.Boot)
+	}
+	b := &Building{
+		cfg: cfg, exec: cfg.Executor, began: cfg.Executor.Now(), places: map[access.DoorID]*place{},
+		book: newBook(cfg.Rules.Doors(), cfg.Memory), health: health{degraded: cfg.Degraded, missing: cfg.Missing},
+	}
+	b.em = b.emitter("building", 1)
+	for _, d := range cfg.Rules.Doors() {
+		w := cfg.Wiring[d.ID]
+		if w.Lock == nil {
+			return nil, fmt.Errorf("door %s has no lock: wire one in the site file", d.ID)
+		}
+		p := &place{door: d, wiring: w, source: doorPrefix + string(d.ID), readers: map[access.ReaderID]supervisor.Ref{}}
+		p.status.Store(&DoorStatus{ID: d.ID, Name: d.Name, Mode: b.book.get(d.ID).Mode, Standing: b.book.get(d.ID).Mode})
+		b.order = append(b.order, p)
+		b.places[d.ID] = p
+	}
+	return b, nil
+}
+
+// Start starts the tree; edge are the caller's own actors, started last and
+// stopped first.
+func (b *Building) Start(edge ...supervisor.ChildSpec) error {
+	b.em.emit(access.Event{Kind: access.KindStarted, Count: b.cfg.Rules.Version()})
+	if b.cfg.Degraded != "" {
+		b.em.emit(access.Event{Kind: access.KindStoreDegraded, Detail: b.cfg.Degraded})
+	}
+	sys, err := supervisor.Start(b.spec(edge), supervisor.Options{
+		Root: Root, Executor: b.exec, OnBuilt: b.lookup, OnEvent: b.noteRuntime, OnFatal: b.fatal,
+	})
+	if err != nil {
+		return fmt.Errorf("the building cannot start: %w", err)
+	}
+	b.sys = sys
+	return nil
+}
+
+// NoteRules records that the site file changed the rules; version is the new
+// one. Call it before Start.
+func (b *Building) NoteRules(version uint64) {
+	b.em.emit(access.Event{Kind: access.KindRulesChanged, Count: version})
+}
+
+// Stop stops the tree in reverse order and writes what is left to the journal.
+// That a building stopped in order is the last event of its life.
+func (b *Building) Stop() supervisor.StopReport {
+	report := b.sys.Stop()
+	if !report.Complete || report.Zombies > 0 {
+		return report
+	}
+	if b.sys.Reason().Kind == supervisor.ExitShutdown { // not one that gave up
+		b.em.emit(access.Event{Kind: access.KindStopped})
+	}
+	b.flush()
+	return report
+}
+
+func (b *Building) flush() {
+	for batch := b.intake.take(); len(batch) > 0; batch = b.intake.take() {
+		if err := b.cfg.Journal.Commit(batch); err != nil {
+			b.cfg.Log.Error().Err(err).Int("events", b.intake.depth()).
+				Msg("events lost at the stop: the journal cannot be written")
+			return
+		}
+		b.intake.done()
+	}
+}
+
+func (b *Building) fatal(r supervisor.Reason) {
+	b.cfg.Log.Error().Str("reason", r.String()).Msg("the building gave up; outputs are at rest")
+	if b.cfg.OnFatal != nil {
+		b.cfg.OnFatal(r)
+	}
+}
+
+// noteRuntime makes events of what the runtime tells. It is called on whatever
+// goroutine it happens on.
+func (b *Building) noteRuntime(e supervisor.Event) {
+	detail := e.Path + ": " + e.Reason.String()
+	switch e.Kind {
+	case supervisor.EventRestarting:
+		b.counts.restarts.Add(1)
+		b.system(access.Event{Kind: access.KindActorRestarted, Door: doorIn(e.Path), Detail: detail})
+		b.cfg.Log.Warn().Str("actor", e.Path).Str("reason", e.Reason.String()).Dur("wait", e.Wait).
+			Str("stack", e.Reason.Stack).Msg("actor restarts")
+	case supervisor.EventFailed:
+		b.system(access.Event{Kind: access.KindActorFailed, Door: doorIn(e.Path), Detail: detail})
+		b.cfg.Log.Error().Str("actor", e.Path).Str("reason", e.Reason.String()).Msg("actor failed; secured; tried again later")
+	case supervisor.EventAbandoned:
+		b.cfg.Log.Error().Str("actor", e.Path).Str("stack", e.Detail).Msg("actor did not stop and was abandoned")
+	}
+}
+
+// Doors is the status of every door, by its place in the site file.
+func (b *Building) Doors() []DoorStatus {
+	tree := b.sys.Tree()
+	doors := tree.Find(Root + "/doors")
+	list := make([]DoorStatus, 0, len(b.order))
+	for i, p := range b.order { // the tree has them in the same order
+		list = append(list, b.statusIn(p, &doors.Children[i]))
+	}
+	return list
+}
+
+// Door is the status of one door.
+func (b *Building) Door(id access.DoorID) (DoorStatus, error) {
+	p := b.places[id]
+	if p == nil {
+		return DoorStatus{}, fmt.Errorf("%w: %q", ErrUnknownDoor, id)
+	}
+	tree := b.sys.Tree()
+	return b.statusIn(p, tree.Find(DoorPath(id))), nil
+}
+
+// Command tells doors to take a mode (or, with Clear, to go back to normal). It
+// returns when the change is on disk, or after CommandLimit with Saved false:
+// then it is in force but only in memory. An unknown door refuses the whole
+// command. It must not be called from inside an actor.
+func (b *Building) Command(cmd access.Command, doors ...access.DoorID) (CommandReport, error) {
+	if err := b.check(doors); err != nil {
+		return CommandReport{}, err
+	}
+	return b.ask(setModes{doors, cmd})
+}
+
+// ResetFire ends the latched fire release of doors. It is refused while a fire
+// input is active.
+func (b *Building) ResetFire(operator access.OperatorID, doors ...access.DoorID) (CommandReport, error) {
+	if err := b.check(doors); err != nil {
+		return CommandReport{}, err
+	}
+	return b.ask(resetFire{doors, operator})
+}
+
+func (b *Building) check(doors []access.DoorID) error {
+	for _, id := range doors {
+		if b.places[id] == nil {
+			return fmt.Errorf("%w: %q", ErrUnknownDoor, id)
+		}
+	}
+	return nil
+}
+
+func (b *Building) ask(msg any) (CommandReport, error) {
+	answer, err := b.modes.Ask(msg, CommandLimit+time.Second)
+	if err != nil {
+		return CommandReport{}, fmt.Errorf("the command was not confirmed, look at the doors' modes: %w", err)
+	}
+	return answer.(CommandReport), nil
+}
+
+// Events reads up to limit events with Seq > after from disk.
+func (b *Building) Events(after uint64, limit int) ([]access.Event, error) {
+	return b.cfg.Journal.Read(after, limit)
+}
+
+// LastEvent is the Seq of the newest event on disk.
+func (b *Building) LastEvent() uint64 { return b.cfg.Journal.Last() }
+
+// Tree is the tree of actors at this moment.
+func (b *Building) Tree() supervisor.Tree { return b.sys.Tree() }
+
+// Ledger takes stock of what the tree owns.
+func (b *Building) Ledger(known ...string) supervisor.Ledger { return b.sys.Ledger(known...) }
+
+// Health says what does not work.
+func (b *Building) Health() Health {
+	wrong := append(b.health.list(), failures(b.sys.Tree())...)
+	return Health{Ready: len(wrong) == 0, Degraded: wrong, Waiting: b.intake.depth()}
+}
+
+// Down is closed when the tree is down.
+func (b *Building) Down() <-chan struct{} { return b.sys.Down() }
+
+// Reason is why the tree is down; valid once Down is closed.
+func (b *Building) Reason() supervisor.Reason { return b.sys.Reason() }
+
+// Name is the building's id.
+func (b *Building) Name() string { return b.cfg.Name }
+
+// Now is the time on the building's clock.
+func (b *Building) Now() time.Time { return b.exec.Now() }
+
+// counters are the building's own metrics.
+type counters struct {
+	kinds    [64]atomic.Uint64
+	denials  [64]atomic.Uint64
+	restarts atomic.Uint64
+}

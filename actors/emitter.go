@@ -1,0 +1,33 @@
+package actors
+
+import "gatehouse/access"
+
+// emitter gives one life of an actor its place in the journal: a source, and
+// numbers that only grow.
+type emitter struct {
+	b      *Building
+	source access.Source
+}
+
+func (b *Building) emitter(name string, run uint64) *emitter {
+	return &emitter{b, access.Source{Name: name, Boot: b.cfg.Boot, Run: run}}
+}
+
+// emit numbers an event and hands it to the journal.
+func (e *emitter) emit(ev access.Event) {
+	e.source.Number++
+	ev.Source = e.source
+	e.b.record(ev)
+}
+
+// record hands a numbered event to the journal. It never blocks.
+func (b *Building) record(ev access.Event) {
+	now := b.exec.Now()
+	ev.Time, ev.Mono, ev.Clock = now.UTC(), now.Sub(b.began), b.cfg.Clock
+	b.count(ev)
+	if b.cfg.OnEvent != nil {
+		b.cfg.OnEvent(ev)
+	}
+	b.intake.offer(ev)
+	b.journal.Send(wake{})
+}

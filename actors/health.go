@@ -1,0 +1,77 @@
+package actors
+
+import (
+	"sync"
+
+	"gatehouse/supervisor"
+)
+
+// health is what is wrong with the building as a whole. It outlives the actors
+// that notice it.
+type health struct {
+	mu       sync.Mutex
+	journal  error
+	store    error
+	areas    error
+	degraded string
+	missing  []string
+}
+
+// Health says whether the building serves its doors fully. Degraded lists what
+// does not work, in plain words.
+type Health struct {
+	Ready    bool     `json:"ready"`
+	Degraded []string `json:"degraded"`
+	Waiting  int      `json:"events_waiting"` // events not yet on disk
+}
+
+// setJournal and setStore report whether the state changed between good and bad.
+func (h *health) setJournal(err error) (changed bool) { return h.set(&h.journal, err) }
+func (h *health) setStore(err error) (changed bool)   { return h.set(&h.store, err) }
+
+func (h *health) setAreas(err error) { h.set(&h.areas, err) }
+
+func (h *health) set(what *error, err error) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	changed := (*what == nil) != (err == nil)
+	*what = err
+	return changed
+}
+
+func (h *health) journalDown() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.journal != nil
+}
+
+func (h *health) list() (wrong []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	wrong = []string{}
+	if h.degraded != "" {
+		wrong = append(wrong, h.degraded)
+	}
+	wrong = append(wrong, h.missing...)
+	if h.journal != nil {
+		wrong = append(wrong, "journal: "+h.journal.Error())
+	}
+	if h.store != nil {
+		wrong = append(wrong, "store: "+h.store.Error())
+	}
+	if h.areas != nil {
+		wrong = append(wrong, "areas: where people are could not be read back from the journal: "+h.areas.Error())
+	}
+	return wrong
+}
+
+// failures are the places of the tree that are beyond their budget.
+func failures(t supervisor.Tree) (wrong []string) {
+	if t.State == supervisor.StateFailed {
+		wrong = append(wrong, t.Path+" failed: "+t.LastReason)
+	}
+	for _, c := range t.Children {
+		wrong = append(wrong, failures(c)...)
+	}
+	return wrong
+}

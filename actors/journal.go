@@ -1,0 +1,116 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gatehouse/access"
+	"gatehouse/supervisor"
+)
+
+// recorder is the journal's actor: one commit at a time, each taking whatever
+// queued during the last one. An I/O error is a state, not a crash: it keeps
+// the batch, says so, and comes again.
+type recorder struct {
+	b     *Building
+	busy  bool
+	pause bool // after an error, until the retry timer
+	em    *emitter
+}
+
+const commitTask = "commit"
+
+// Start takes up what an earlier life left behind.
+func (r *recorder) Start(c *supervisor.Context) error {
+	r.em = r.b.emitter("journal", c.Incarnation())
+	r.next(c)
+	return nil
+}
+
+// Receive handles wake-ups, commit results and the retry timer.
+func (r *recorder) Receive(c *supervisor.Context, msg any) error {
+	switch m := msg.(type) {
+	case wake:
+		r.next(c)
+	case supervisor.Tick:
+		r.pause = false
+		r.next(c)
+	case supervisor.TaskDone:
+		r.busy = false
+		r.committed(c, m)
+	}
+	return nil
+}
+
+func (r *recorder) next(c *supervisor.Context) {
+	if r.busy || r.pause {
+		return
+	}
+	if !r.b.health.journalDown() {
+		if lost := r.b.intake.gap(); lost > 0 {
+			r.em.emit(access.Event{Kind: access.KindGap, Count: lost})
+		}
+	}
+	batch := r.b.intake.take()
+	if len(batch) == 0 {
+		return
+	}
+	r.busy = c.Task(commitTask, 0, func(context.Context) (any, error) {
+		return batch, r.b.cfg.Journal.Commit(batch)
+	}) == nil
+}
+
+func (r *recorder) committed(c *supervisor.Context, done supervisor.TaskDone) {
+	if done.Err != nil {
+		if r.b.health.setJournal(fmt.Errorf("events wait in memory: %w", done.Err)) {
+			r.em.emit(access.Event{Kind: access.KindJournalDegraded, Detail: done.Err.Error()})
+			r.b.cfg.Log.Error().Err(done.Err).Msg("journal degraded: doors go on, events wait in memory")
+		}
+		r.pause = true
+		c.After("retry", r.b.retry())
+		return
+	}
+	r.b.intake.done()
+	if r.b.health.setJournal(nil) {
+		r.em.emit(access.Event{Kind: access.KindJournalRestored})
+		r.b.cfg.Log.Info().Msg("journal restored")
+	}
+	r.announce(c, done.Value.([]access.Event))
+	r.next(c)
+}
+
+// announce tells the doors that their events are on disk, and the feed.
+func (r *recorder) announce(c *supervisor.Context, batch []access.Event) {
+	type life struct {
+		door access.DoorID
+		run  uint64
+	}
+	newest := map[life]uint64{}
+	var order []life
+	for i := range batch {
+		s := &batch[i].Source
+		door, ok := doorOf(s.Name)
+		if !ok {
+			continue
+		}
+		l := life{door, s.Run}
+		if newest[l] == 0 {
+			order = append(order, l)
+		}
+		newest[l] = max(newest[l], s.Number)
+	}
+	for _, l := range order {
+		if p := r.b.places[l.door]; p != nil {
+			c.Send(p.logic, recorded{l.run, newest[l]})
+		}
+	}
+	c.Send(r.b.feed, written{batch})
+}
+
+func (b *Building) retry() time.Duration {
+	if b.cfg.Retry > 0 {
+		return b.cfg.Retry
+	}
+	return time.Second
+}

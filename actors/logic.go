@@ -1,0 +1,259 @@
+package actors
+
+import (
+	"strconv"
+	"time"
+
+	"gatehouse/access"
+	"gatehouse/supervisor"
+)
+
+// logic is a door: it asks the directory and the areas, lets access.Decide and
+// access.Step decide, and carries out the actions in order.
+type logic struct {
+	b     *Building
+	p     *place
+	run   uint64
+	state access.DoorState
+	known bool // the contact's level is known
+	open  bool
+	// tampered is the last level that the journal knows of.
+	tampered bool
+	asks     map[uint64]question
+	asked    uint64
+}
+
+// question is a card that waits for the areas' answer.
+type question struct {
+	request access.Request
+	from    access.ReaderID
+}
+
+// Start takes the mode from the building's book, never from a zero value.
+func (l *logic) Start(c *supervisor.Context) error {
+	l.run = c.Incarnation()
+	l.asks = map[uint64]question{}
+	memory := l.b.book.get(l.p.door.ID)
+	l.state = access.Restore(memory.Mode, memory.Fire)
+	l.tampered = l.run > 1 && l.tamperLevel() // an earlier life recorded it
+	l.step(c, access.Begin{Contact: l.contact()})
+	if l.b.book.fireActive() {
+		l.step(c, access.FireInput{Active: true})
+	}
+	return nil
+}
+
+func (l *logic) contact() access.Contact {
+	if l.p.wiring.Contact == nil {
+		return access.ContactUnknown
+	}
+	open, err := l.p.wiring.Contact.Level()
+	if err != nil {
+		return access.ContactUnknown
+	}
+	l.known, l.open = true, open
+	if open {
+		return access.ContactOpen
+	}
+	return access.ContactClosed
+}
+
+func (l *logic) tamperLevel() bool {
+	if l.p.wiring.Tamper == nil {
+		return false
+	}
+	active, err := l.p.wiring.Tamper.Level()
+	return active && err == nil
+}
+
+// Stop cancels a release that still waits.
+func (l *logic) Stop(c *supervisor.Context, why supervisor.Reason) {
+	reason := access.ReasonRestart
+	if why.Kind == supervisor.ExitShutdown {
+		reason = access.ReasonStop
+	}
+	l.step(c, access.Ending{Reason: reason})
+}
+
+// Receive turns messages into inputs of access.Step.
+func (l *logic) Receive(c *supervisor.Context, msg any) error {
+	switch m := msg.(type) {
+	case presented:
+		l.presented(c, m)
+	case reserved:
+		l.reserved(c, m)
+	case recorded:
+		if m.run == l.run {
+			l.step(c, access.Recorded{Number: m.number})
+		}
+	case toDoor:
+		l.step(c, m.input)
+	case fireLevel:
+		l.step(c, access.FireInput{Active: m.active})
+	case moved:
+		l.moved(c, m)
+	case supervisor.Tick:
+		l.tick(c, m.Key)
+	}
+	return nil
+}
+
+func (l *logic) moved(c *supervisor.Context, m moved) {
+	switch m.what {
+	case contactPart:
+		if l.known && l.open == m.active {
+			return
+		}
+		l.known, l.open = true, m.active
+		l.step(c, access.ContactMoved{Open: m.active})
+	case rexPart:
+		if m.active {
+			l.step(c, access.REXPressed{})
+		}
+	case tamperPart:
+		if l.tampered == m.active {
+			return
+		}
+		l.tampered = m.active
+		l.step(c, access.TamperChanged{Active: m.active, Detail: partNames[m.what]})
+	}
+}
+
+func (l *logic) presented(c *supervisor.Context, m presented) {
+	reader, ok := l.b.cfg.Rules.Reader(l.p.door.ID, m.reader)
+	if !ok {
+		return
+	}
+	memory := l.b.book.get(l.p.door.ID)
+	q := question{from: m.reader, request: access.Request{
+		Now: c.Now(), Origin: m.origin, Door: l.p.door, Reader: reader, Mode: memory.Mode, Fire: memory.Fire, Unreadable: m.unreadable,
+	}}
+	if !m.unreadable {
+		person, known, err := l.b.cfg.Directory.Lookup(m.card)
+		q.request.Person, q.request.Known, q.request.Failed = person, known, err != nil
+	}
+	l.decide(c, q)
+}
+
+// decide finishes a question, or asks the areas first.
+func (l *logic) decide(c *supervisor.Context, q question) {
+	d := access.Decide(q.request, l.b.cfg.Rules)
+	if d.NeedsArea && !q.request.Area.Asked {
+		l.ask(c, q)
+		return
+	}
+	if d.Verdict == access.Denied && q.request.Area.Reservation != 0 {
+		c.Send(l.b.tracker, cancel{q.request.Area.Reservation})
+	}
+	l.step(c, access.Decided{Decision: d})
+	c.Send(l.p.readers[q.from], taken{})
+}
+
+func (l *logic) ask(c *supervisor.Context, q question) {
+	l.asked++
+	sent := c.Send(l.b.tracker, reserve{c.Self(), access.PassageRequest{
+		Cardholder: q.request.Person.Cardholder.ID, Door: l.p.door.ID, Reader: q.from,
+	}, l.asked})
+	if !sent.OK() {
+		q.request.Area = access.AreaAnswer{Asked: true, Unavailable: true}
+		l.decide(c, q)
+		return
+	}
+	l.asks[l.asked] = q
+	c.After(areaKey(l.asked), l.p.door.AreaTimeout)
+}
+
+func areaKey(id uint64) string { return "area/" + strconv.FormatUint(id, 10) }
+
+func (l *logic) reserved(c *supervisor.Context, m reserved) {
+	q, ok := l.asks[m.id]
+	if !ok { // too late
+		if m.answer.Reservation != 0 {
+			c.Send(l.b.tracker, cancel{m.answer.Reservation})
+		}
+		return
+	}
+	delete(l.asks, m.id)
+	c.CancelTimer(areaKey(m.id))
+	// The mode may have changed while the areas were asked.
+	memory := l.b.book.get(l.p.door.ID)
+	q.request.Mode, q.request.Fire = memory.Mode, memory.Fire
+	q.request.Area = m.answer
+	l.decide(c, q)
+}
+
+func (l *logic) tick(c *supervisor.Context, key string) {
+	if timer, err := access.ParseTimer(key); err == nil {
+		l.step(c, access.TimerFired{Timer: timer})
+		return
+	}
+	for id, q := range l.asks {
+		if areaKey(id) == key {
+			delete(l.asks, id)
+			q.request.Area = access.AreaAnswer{Asked: true, Unavailable: true}
+			l.decide(c, q)
+			return
+		}
+	}
+}
+
+// step lets the door's rules answer an input and carries out what they say.
+func (l *logic) step(c *supervisor.Context, in access.Input) {
+	state, actions := access.Step(l.p.door, l.state, in, c.Now())
+	l.state = state
+	for _, a := range actions {
+		l.carryOut(c, a)
+	}
+	l.publish(c.Now())
+}
+
+func (l *logic) carryOut(c *supervisor.Context, action access.Action) {
+	switch a := action.(type) {
+	case access.Record:
+		a.Event.Source.Name, a.Event.Source.Boot, a.Event.Source.Run = l.p.source, l.b.cfg.Boot, l.run
+		l.b.record(a.Event)
+		if a.Event.Kind == access.KindPassage {
+			c.Send(l.b.tracker, passed{a.Event})
+		}
+	case access.Drive:
+		c.Send(l.p.lock, drive{a.Release})
+	case access.Arm:
+		c.After(a.Timer.String(), a.After)
+	case access.Disarm:
+		c.CancelTimer(a.Timer.String())
+	case access.Indicate:
+		l.indicate(c, a)
+	case access.ConfirmPassage:
+		c.Send(l.b.tracker, confirm{a.Reservation})
+	case access.CancelPassage:
+		c.Send(l.b.tracker, cancel{a.Reservation})
+	case access.Persist:
+		if l.b.book.set(access.DoorMemory{Door: l.p.door.ID, Mode: a.Mode, Fire: a.Fire}) {
+			c.Send(l.b.modes, wake{})
+		}
+	}
+}
+
+func (l *logic) indicate(c *supervisor.Context, a access.Indicate) {
+	for id, r := range l.p.readers {
+		if a.Reader == "" || a.Reader == id {
+			c.Send(r, indicate{a.Signal})
+		}
+	}
+}
+
+func (l *logic) publish(now time.Time) {
+	l.p.status.Store(&DoorStatus{
+		ID: l.p.door.ID, Name: l.p.door.Name,
+		Mode: l.state.Shown(l.p.door), Standing: l.state.Mode,
+		Fire: l.state.Fire, Releasing: l.state.Releasing(), Released: l.state.Released(),
+		Alarm: alarm(l.state.Alarm), ContactKnown: l.known, Open: l.open, Since: now.UTC(),
+	})
+}
+
+func alarm(k access.Kind) string {
+	if k == access.KindNone {
+		return ""
+	}
+	return k.String()
+}

@@ -1,0 +1,123 @@
+package actors
+
+import (
+	"gatehouse/access"
+	"gatehouse/devices"
+	"gatehouse/supervisor"
+)
+
+// To the journal and the modes: there is work in the intake or the book.
+type wake struct{}
+
+func (wake) Class() supervisor.Class {
+	return supervisor.Class{Lane: supervisor.Control, Key: "wake"}
+}
+
+// recorded goes to a door's logic: its events up to number are on disk.
+type recorded struct{ run, number uint64 }
+
+func (recorded) Class() supervisor.Class {
+	return supervisor.Class{Lane: supervisor.Control, Key: "recorded"}
+}
+
+// written goes to the feed: the journal has events up to last.
+type written struct{ events []access.Event }
+
+// setModes is an operator's command for some doors, asked of modes.
+type setModes struct {
+	doors   []access.DoorID
+	command access.Command
+}
+
+// resetFire ends latched fire releases, asked of modes.
+type resetFire struct {
+	doors    []access.DoorID
+	operator access.OperatorID
+}
+
+// toDoor is an input for a door's logic that goes before card reads.
+type toDoor struct{ input access.Input }
+
+func (toDoor) Class() supervisor.Class { return supervisor.Class{Lane: supervisor.Control} }
+
+// fireLevel goes to a door's logic.
+type fireLevel struct{ active bool }
+
+func (fireLevel) Class() supervisor.Class {
+	return supervisor.Class{Lane: supervisor.Control, Key: "fire"}
+}
+
+// moved is an input's level, from a driver to the actor that owns the input and
+// from there to the door's logic. Only the newest matters, but an edge must not
+// be lost: the lane is control and edges come one by one.
+type moved struct {
+	what   part
+	active bool
+}
+
+func (moved) Class() supervisor.Class { return supervisor.Class{Lane: supervisor.Control} }
+
+// part names an input of a door.
+type part uint8
+
+const (
+	contactPart part = iota
+	rexPart
+	tamperPart
+)
+
+var partNames = [...]string{"contact", "rex", "tamper"}
+
+// heard is a card at a reader, from the driver to the reader's actor.
+type heard struct{ read devices.CardRead }
+
+// presented is a card at a reader, from the reader's actor to the door's logic;
+// taken is the logic's word that it is done with it.
+type (
+	presented struct {
+		reader     access.ReaderID
+		card       access.Card
+		unreadable bool
+		origin     access.Origin
+	}
+	taken struct{}
+)
+
+func (taken) Class() supervisor.Class { return supervisor.Class{Lane: supervisor.Control} }
+
+// reserve asks the areas for a passage; reserved is their answer.
+type (
+	reserve struct {
+		from    supervisor.Ref
+		request access.PassageRequest
+		id      uint64 // of the door's question
+	}
+	reserved struct {
+		id     uint64
+		answer access.AreaAnswer
+	}
+	confirm struct{ reservation uint64 }
+	cancel  struct{ reservation uint64 }
+	// passed: somebody went through, with or without a reservation.
+	passed struct{ event access.Event }
+)
+
+func (passed) Class() supervisor.Class { return supervisor.Class{Lane: supervisor.Control} }
+
+func (reserved) Class() supervisor.Class { return supervisor.Class{Lane: supervisor.Control} }
+func (confirm) Class() supervisor.Class  { return supervisor.Class{Lane: supervisor.Control} }
+func (cancel) Class() supervisor.Class   { return supervisor.Class{Lane: supervisor.Control} }
+
+// drive goes to the lock: the newest counts.
+type drive struct{ release bool }
+
+func (drive) Class() supervisor.Class {
+	return supervisor.Class{Lane: supervisor.Control, Key: "drive"}
+}
+
+// indicate goes to a reader's actor: the newest counts.
+type indicate struct{ signal access.Signal }
+
+func (indicate) Class() supervisor.Class {
+	return supervisor.Class{Lane: supervisor.Control, Key: "indicate"}
+}

@@ -1,0 +1,77 @@
+package actors_test
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gatehouse/supervisor"
+)
+
+const (
+	manyDoors     = 1000
+	maxGoroutines = 24
+)
+
+// A thousand idle doors need no goroutines of their own, and a stop leaves
+// nothing. The heap per door is reported, not asserted.
+func TestAThousandIdleDoors(t *testing.T) {
+	exec := supervisor.NewReal(1)
+	before := liveHeap()
+	h := newHouse(t, manyDoors, exec)
+	h.start()
+	h.card(500, "in", 1) // it works, and everything lazy is there
+	waitUntil(t, exec, func() bool { return h.lock(500).Released() })
+	h.contact(500).Set(true)
+	h.contact(500).Set(false)
+	waitUntil(t, exec, func() bool { return !h.lock(500).Released() && h.b.Health().Waiting == 0 })
+	waitUntil(t, exec, func() bool { return h.b.Ledger().Goroutines <= maxGoroutines })
+	l := h.b.Ledger()
+	if l.Goroutines > maxGoroutines || len(l.Unaccounted) != 0 {
+		t.Errorf("%d goroutines when idle, at most %d: %+v", l.Goroutines, maxGoroutines, l)
+	}
+	t.Logf("%d doors: %d actors, %d goroutines in the process, %d KiB live heap per door",
+		manyDoors, l.Actors, l.Goroutines, (liveHeap()-before)/manyDoors>>10)
+	h.stopClean()
+	goleak.VerifyNone(t)
+	runtime.KeepAlive(h)
+}
+
+// A goroutine that nobody owns is found: the ledger is no rubber stamp.
+func TestAStrayGoroutineIsNamed(t *testing.T) {
+	h := newHouse(t, 1, supervisor.NewReal(1))
+	h.start()
+	end := make(chan struct{})
+	go func() { <-end }()
+	found := false
+	for _, s := range h.b.Ledger().Unaccounted {
+		found = found || s.Creator == "gatehouse/actors_test.TestAStrayGoroutineIsNamed.func1"
+	}
+	close(end)
+	if !found {
+		t.Errorf("not found: %+v", h.b.Ledger().Unaccounted)
+	}
+	h.b.Stop()
+}
+
+func liveHeap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// waitUntil polls in real time, for at most ten seconds.
+func waitUntil(t testing.TB, exec supervisor.Executor, done func() bool) {
+	t.Helper()
+	for range 1000 {
+		if done() {
+			return
+		}
+		exec.Wait(nil, 10*time.Millisecond)
+	}
+	t.Fatal("it did not happen within ten seconds")
+}
