@@ -1,0 +1,111 @@
+package httpapi
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"gatehouse/access"
+)
+
+// Operator is who the events name for a command that came in here. The token
+// says that somebody may give commands, not who it is.
+const Operator access.OperatorID = "api"
+
+// Clock is the machine's clock; supervisor.Executor fits. A simulated one does
+// not do: the deadlines of sockets follow the machine's.
+type Clock interface {
+	Now() time.Time
+	AfterFunc(d time.Duration, f func()) (stop func() bool)
+}
+
+// Options of an API. Building and Clock are required.
+type Options struct {
+	Building Building
+	Clock    Clock
+	// Token is what a change must bear; while it is "" every change is refused.
+	Token string
+	// Hosts are names that requests may use for us besides the loopback ones, in
+	// lower case and without a port.
+	Hosts []string
+	Log   zerolog.Logger
+
+	Streams    int           // streams at a time; default 64
+	Heartbeat  time.Duration // between the signs of life on a stream; default 15 s
+	WriteLimit time.Duration // how long a stream's client may take no bytes; default 5 s
+}
+
+// API answers requests. Its methods are safe for concurrent use.
+type API struct {
+	o       Options
+	handler http.Handler
+	streams chan struct{} // a token for each open stream
+	cut     atomic.Uint64 // streams that were cut off
+}
+
+// New makes the API. It asks nothing of the building before the first request.
+func New(o Options) *API {
+	o.Heartbeat = cmp.Or(o.Heartbeat, 15*time.Second)
+	o.WriteLimit = cmp.Or(o.WriteLimit, 5*time.Second)
+	a := &API{o: o, streams: make(chan struct{}, cmp.Or(o.Streams, 64))}
+	mux := http.NewServeMux()
+	for path, methods := range a.routes() {
+		mux.Handle(path, methods)
+	}
+	mux.HandleFunc("/", unknownPath)
+	a.handler = guarded(o.Hosts, authorized(o.Token, mux))
+	return a
+}
+
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+func (a *API) routes() map[string]methods {
+	return map[string]methods{
+		"/healthz":                 {http.MethodGet: alive},
+		"/readyz":                  {http.MethodGet: a.ready},
+		"/metrics":                 {http.MethodGet: a.metrics()},
+		"/api/doors":               {http.MethodGet: a.doors},
+		"/api/doors/{id}":          {http.MethodGet: a.door},
+		"/api/doors/{id}/{action}": {http.MethodPost: a.command},
+		"/api/lockdown":            {http.MethodPost: a.commandAll(access.Command{Mode: access.LockedDown})},
+		"/api/normal":              {http.MethodPost: a.commandAll(access.Command{Clear: true})},
+		"/api/events":              {http.MethodGet: a.events},
+		"/api/events/stream":       {http.MethodGet: a.stream},
+		"/api/tree":                {http.MethodGet: a.tree},
+	}
+}
+
+// methods are the handlers of one path. A GET handler answers HEAD as well.
+type methods map[string]http.HandlerFunc
+
+func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if h := m[method]; h != nil {
+		h(w, r)
+		return
+	}
+	allowed := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+	w.Header().Set("Allow", allowed)
+	fail(w, http.StatusMethodNotAllowed, problem{
+		Code:    "method_not_allowed",
+		Message: r.Method + " is not possible here.",
+		Hint:    "Use " + allowed + ".",
+	})
+}
+
+func unknownPath(w http.ResponseWriter, r *http.Request) {
+	fail(w, http.StatusNotFound, problem{
+		Code:    "unknown_path",
+		Message: "There is nothing at " + clip(r.URL.Path) + ".",
+		Hint:    "Try /api/doors, /api/events, /api/events/stream, /api/tree, /healthz, /readyz or /metrics.",
+	})
+}

@@ -1,0 +1,53 @@
+package httpapi
+
+import (
+	"gatehouse/access"
+	"gatehouse/actors"
+)
+
+// Building is what the API needs of a building; see Of. Its methods are safe for
+// concurrent use and return in bounded time.
+type Building interface {
+	Doors() []actors.DoorStatus
+	Door(id access.DoorID) (actors.DoorStatus, error)
+	Command(cmd access.Command, doors ...access.DoorID) (actors.CommandReport, error)
+	ResetFire(operator access.OperatorID, doors ...access.DoorID) (actors.CommandReport, error)
+	Events(after uint64, limit int) ([]access.Event, error)
+	LastEvent() uint64
+	Health() actors.Health
+	Counts() (kinds, denials []actors.Count, restarts uint64)
+	// Watch yields whenever there may be new events, until stop is called; ok is
+	// false when too many watch.
+	Watch() (grown <-chan struct{}, stop func(), ok bool)
+	Tree() Tree
+}
+
+// Tree is the tree of actors at one moment.
+type Tree struct {
+	JSON    any    // marshals to the tree
+	Text    string // indented, a line for each actor
+	Refused uint64 // messages that full mailboxes refused
+}
+
+// Of is a building of actors as the API sees it.
+func Of(b *actors.Building) Building { return building{b} }
+
+type building struct{ *actors.Building }
+
+func (b building) Watch() (grown <-chan struct{}, stop func(), ok bool) {
+	w, ok := b.Building.Watch()
+	if !ok {
+		return nil, nil, false
+	}
+	return w.C, w.Close, true
+}
+
+func (b building) Tree() Tree {
+	root := b.Building.Tree()
+	t := Tree{JSON: root, Text: root.String(), Refused: root.Refused}
+	for rest := root.Children; len(rest) > 0; rest = rest[1:] {
+		t.Refused += rest[0].Refused
+		rest = append(rest, rest[0].Children...)
+	}
+	return t
+}

@@ -1,0 +1,57 @@
+package httpapi
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// maxListed bounds what /readyz lists.
+const maxListed = 20
+
+func alive(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]string{"status": "alive"})
+}
+
+// ready says whether everything in the building works.
+func (a *API) ready(w http.ResponseWriter, _ *http.Request) {
+	health := a.o.Building.Health()
+	if health.Ready {
+		answer(w, http.StatusOK, health)
+		return
+	}
+	wrong := health.Degraded
+	if more := len(wrong) - maxListed; more > 0 {
+		wrong = append(wrong[:maxListed:maxListed], fmt.Sprintf("and %d more", more))
+	}
+	fail(w, http.StatusServiceUnavailable, problem{
+		Code:     "not_ready",
+		Message:  "Not everything works: " + strings.Join(wrong, "; ") + ".",
+		Hint:     "Doors work on what they have; /api/tree and the log say more.",
+		Degraded: wrong,
+	})
+}
+
+func (a *API) tree(w http.ResponseWriter, r *http.Request) {
+	t := a.o.Building.Tree()
+	if !wants(r, "text/plain") {
+		answer(w, http.StatusOK, t.JSON)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, t.Text) // a client that went away is no fault of ours
+}
+
+// wants reports whether the request asks for that media type by name.
+func wants(r *http.Request, media string) bool {
+	for _, accept := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(accept, ",") {
+			name, _, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(name), media) {
+				return true
+			}
+		}
+	}
+	return false
+}

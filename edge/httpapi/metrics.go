@@ -1,0 +1,96 @@
+package httpapi
+
+import (
+	"log"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"gatehouse/access"
+	"gatehouse/actors"
+)
+
+// metrics answers with the building's numbers, read when they are asked for.
+func (a *API) metrics() http.HandlerFunc {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&collector{a},
+	)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		MaxRequestsInFlight: 4,
+		ErrorLog:            log.New(a.o.Log, "metrics: ", 0),
+	}).ServeHTTP
+}
+
+// What is measured. A label has as many values as its enumeration has words.
+var (
+	eventsTotal   = desc("events_total", "Events by kind, since the start.", "kind")
+	denialsTotal  = desc("denials_total", "Denied credentials by reason, since the start.", "reason")
+	restartsTotal = desc("actor_restarts_total", "Restarts of actors, since the start.")
+	refusedTotal  = desc("messages_refused_total", "Messages that full mailboxes refused, since the start.")
+	cutTotal      = desc("http_streams_cut_total", "Event streams cut off because the client was too slow.")
+	waiting       = desc("events_waiting", "Events that are not on disk yet.")
+	lastEvent     = desc("events_last_sequence", "Sequence number of the newest event on disk.")
+	doorsByMode   = desc("doors", "Doors by the mode that they are in.", "mode")
+	readyGauge    = desc("ready", "1 while the building is not degraded, else 0.")
+	streamsGauge  = desc("http_streams", "Open event streams.")
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("gatehouse_"+name, help, labels, nil)
+}
+
+type collector struct{ a *API }
+
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		eventsTotal, denialsTotal, restartsTotal, refusedTotal, cutTotal,
+		waiting, lastEvent, doorsByMode, readyGauge, streamsGauge,
+	} {
+		ch <- d
+	}
+}
+
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	send := func(d *prometheus.Desc, t prometheus.ValueType, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, t, v, labels...)
+	}
+	b := c.a.o.Building
+	kinds, denials, restarts := b.Counts()
+	for _, k := range kinds {
+		send(eventsTotal, prometheus.CounterValue, float64(k.Value), k.Name)
+	}
+	for _, d := range denials {
+		send(denialsTotal, prometheus.CounterValue, float64(d.Value), d.Name)
+	}
+	for mode, n := range byMode(b.Doors()) {
+		send(doorsByMode, prometheus.GaugeValue, float64(n), access.Mode(mode).String())
+	}
+	health := b.Health()
+	ready := 0.0
+	if health.Ready {
+		ready = 1
+	}
+	send(restartsTotal, prometheus.CounterValue, float64(restarts))
+	send(refusedTotal, prometheus.CounterValue, float64(b.Tree().Refused))
+	send(cutTotal, prometheus.CounterValue, float64(c.a.cut.Load()))
+	send(waiting, prometheus.GaugeValue, float64(health.Waiting))
+	send(lastEvent, prometheus.GaugeValue, float64(b.LastEvent()))
+	send(readyGauge, prometheus.GaugeValue, ready)
+	send(streamsGauge, prometheus.GaugeValue, float64(len(c.a.streams)))
+}
+
+// byMode counts the doors in each mode; a mode without a door is 0, not absent.
+func byMode(doors []actors.DoorStatus) [access.DoubleLocked + 1]int {
+	var n [access.DoubleLocked + 1]int
+	for _, d := range doors {
+		if int(d.Mode) < len(n) {
+			n[d.Mode]++
+		}
+	}
+	return n
+}
