@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/rs/zerolog"
+
+	"gatehouse/cmd/gatehouse/replay"
+	"gatehouse/cmd/gatehouse/site"
+)
+
+const description = `Physical access control that stays up.
+
+Every door, reader and lock of a building runs as a supervised actor. Try
+"gatehouse demo" first: it runs a building on virtual devices.
+
+Exit codes: 0 done; 1 the site file or the input has mistakes; 2 the start was
+refused (data directory locked, port in use, store or journal damaged); 3 the
+building gave up, its outputs are at rest; 4 the stop was cut short; 64 wrong
+usage.
+
+Signals: SIGINT or SIGTERM stops in order, a second one at once.`
+
+// commands is the command line.
+type commands struct {
+	Serve   serveCmd   `cmd:"" help:"Run the building that a site file describes."`
+	Check   checkCmd   `cmd:"" help:"Check a site file: every mistake with its line and column."`
+	Demo    demoCmd    `cmd:"" help:"Run a building on virtual devices, with people coming and going."`
+	Replay  replayCmd  `cmd:"" help:"Push recorded badge events through a building in virtual time."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+type checkCmd struct {
+	Site string `arg:"" help:"Path of the site file."`
+}
+
+// Run prints every mistake and warning.
+func (c *checkCmd) Run(p *process) error {
+	s, err := site.Load(c.Site)
+	if err != nil {
+		return withCode(exitMistakes, err)
+	}
+	for _, w := range s.Warnings {
+		fmt.Fprintf(p.err, "warning: %v\n", w)
+	}
+	fmt.Fprintf(p.out, "%s: ok: %d doors, %d areas, %d people, %d credentials\n",
+		c.Site, len(s.Rules.Doors), len(s.Rules.Areas), len(s.Holders), len(s.Credentials))
+	return nil
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(p *process) error {
+	fmt.Fprintf(p.out, "gatehouse %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return nil
+}
+
+type replayCmd struct {
+	Config string `short:"c" required:"" placeholder:"SITE.YAML" help:"Site file of the building."`
+	Format string `required:"" enum:"vast2009" help:"Format of the recording: vast2009."`
+	Data   string `required:"" placeholder:"DIR" help:"Data directory for the journal."`
+	Report string `default:"text" enum:"text,json" help:"Form of the report on stdout: text or json."`
+	Resume bool   `help:"Go on with a replay that was interrupted."`
+	File   string `arg:"" help:"The recording."`
+}
+
+// Run replays a recording.
+func (c *replayCmd) Run(p *process) error {
+	s, err := site.Load(c.Config)
+	if err != nil {
+		return withCode(exitMistakes, err)
+	}
+	err = replay.Run(p.ctx, replay.Options{
+		Site: s, Data: c.Data, Format: c.Format, File: c.File, Report: c.Report, Resume: c.Resume,
+		Out: p.out, Err: p.err, Clock: p.now,
+	})
+	var mistakes *replay.Mistakes
+	switch {
+	case errors.As(err, &mistakes):
+		return withCode(exitMistakes, err)
+	case errors.Is(err, context.Canceled):
+		return withCode(exitCutShort, errors.New("interrupted; go on with --resume"))
+	case err != nil:
+		return withCode(exitRefused, err)
+	}
+	return nil
+}
+
+// codedError is an error with the exit code that it means.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+func withCode(code int, err error) error { return &codedError{code, err} }
+
+// report prints the one error that a command ended with.
+func report(p *process, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var mistakes site.Mistakes
+	if errors.As(err, &mistakes) {
+		fmt.Fprintln(p.err, mistakes.Error())
+		fmt.Fprintf(p.err, "gatehouse: %d mistake(s); correct them and try again\n", len(mistakes))
+		return exitMistakes
+	}
+	fmt.Fprintf(p.err, "gatehouse: %v\n", err)
+	var coded *codedError
+	if errors.As(err, &coded) {
+		return coded.code
+	}
+	return exitRefused
+}
+
+// logger writes JSON for machines and plain lines for a terminal.
+func (p *process) logger() zerolog.Logger {
+	if !p.tty {
+		return zerolog.New(p.err).With().Timestamp().Logger()
+	}
+	_, noColour := os.LookupEnv("NO_COLOR")
+	return zerolog.New(zerolog.ConsoleWriter{Out: p.err, NoColor: noColour, TimeFormat: "15:04:05"}).With().Timestamp().Logger()
+}
+
+func dataDir(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", withCode(exitRefused, fmt.Errorf("--data %s: %w", path, err))
+	}
+	return abs, nil
+}

@@ -1,0 +1,349 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/rs/zerolog"
+
+	"gatehouse/access"
+	"gatehouse/actors"
+	"gatehouse/cmd/gatehouse/site"
+	"gatehouse/devices"
+	"gatehouse/persistence"
+	"gatehouse/persistence/journal"
+	"gatehouse/persistence/store"
+	"gatehouse/supervisor"
+)
+
+// Journal is what a building writes to, and what can be read back from it.
+type Journal interface {
+	actors.Journal
+	// Scan visits every event on disk, in order, until visit returns an error.
+	Scan(visit func(access.Event) error) error
+}
+
+// Options of a daemon.
+type Options struct {
+	Site     *site.Site
+	Data     string // the data directory; made if it is missing
+	Executor supervisor.Executor
+	Drivers  []devices.Driver
+	Log      zerolog.Logger
+	Clock    access.ClockQuality
+	Boot     uint64 // tells the lives of the daemon apart
+	// Strict refuses a store or a journal that cannot be opened even when there is
+	// a boot image to run on.
+	Strict  bool
+	OnEvent func(access.Event)
+	OnFatal func(supervisor.Reason)
+	// Bind is called once the data directory is this process's own, if it exists,
+	// and before anything in it is written or it is made: the place to take a port.
+	// nil: nothing to bind.
+	Bind func() error
+}
+
+// Daemon is a building with everything it runs on.
+type Daemon struct {
+	Building *actors.Building
+	// Journal stands for nothing durable when it could not be opened (degraded).
+	Journal  Journal
+	Registry *devices.Registry
+
+	opts    Options
+	journal *liveJournal // nil: could not be opened
+	store   *liveStore   // likewise
+	unlock  func() error
+	// Why store and journal could not be opened; nil if they could.
+	storeErr, journalErr error
+
+	missing []string // parts of devices that are not there
+	rules   access.Rules
+	people  access.Directory
+	memory  map[access.DoorID]access.DoorMemory
+	change  uint64 // the rules' version if the site file changed them, else 0
+}
+
+// Open makes everything ready; Start then starts the tree. A refused start
+// leaves the data directory as it was, byte for byte.
+func Open(o Options) (d *Daemon, err error) {
+	d = &Daemon{opts: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+			d = nil
+		}
+	}()
+	if err := d.claim(); err != nil {
+		return d, err
+	}
+	image, imageErr := store.ReadImage(filepath.Join(o.Data, store.ImageName))
+	wiring, fire := d.openDevices()
+	d.boot(image, imageErr, wiring, fire)
+	if err := d.openDatabases(image, imageErr); err != nil {
+		return d, err
+	}
+	return d, d.build(wiring, fire)
+}
+
+// claim takes the data directory and the ports. A directory that does not exist
+// has no owner; it is made only once the ports are ours.
+func (d *Daemon) claim() error {
+	err := d.own()
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
+		return err
+	}
+	if d.opts.Bind != nil {
+		if err := d.opts.Bind(); err != nil {
+			return err
+		}
+	}
+	if !missing {
+		return nil
+	}
+	if err := os.MkdirAll(d.opts.Data, 0o700); err != nil {
+		return fmt.Errorf("the data directory cannot be made: %w; name another with --data", err)
+	}
+	return d.own()
+}
+
+// own takes the data directory for this process alone.
+func (d *Daemon) own() (err error) {
+	if d.unlock, err = persistence.Lock(d.opts.Data); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return nil
+}
+
+// boot puts the outputs where they belong before anything else runs.
+func (d *Daemon) boot(image store.Image, imageErr error, wiring map[access.DoorID]actors.Wiring, fire []devices.Input) {
+	active := false
+	for _, in := range fire {
+		on, err := in.Level()
+		active = active || (on && err == nil)
+	}
+	var memory map[access.DoorID]access.DoorMemory
+	if imageErr == nil {
+		memory = byDoor(image.Doors)
+	}
+	for _, err := range actors.Boot(d.opts.Site.Rules.Doors, memory, wiring, active) {
+		d.opts.Log.Error().Err(err).Msg("output not at rest")
+	}
+}
+
+// openDatabases opens store and journal; without them it falls back to the boot
+// image (design rule 12), unless there is none or the start is strict. It looks
+// before it opens: a refused start has written nothing.
+func (d *Daemon) openDatabases(image store.Image, imageErr error) error {
+	mayFallBack := imageErr == nil && !d.opts.Strict
+	if err := d.look(); err != nil && !mayFallBack {
+		return err
+	}
+	if d.storeErr = d.openStore(); d.storeErr != nil && !mayFallBack {
+		return d.storeErr
+	}
+	if d.journalErr = d.openJournal(); d.journalErr != nil && !mayFallBack {
+		return d.journalErr
+	}
+	if d.journalErr != nil {
+		d.opts.Log.Error().Err(d.journalErr).Msg("degraded: events wait in memory; the journal is left as it is")
+	}
+	if d.storeErr == nil {
+		return nil
+	}
+	d.opts.Log.Error().Err(d.storeErr).Msg("degraded: running on the boot image; the store is left as it is")
+	people, err := access.NewPeople(image.Holders, image.Credentials)
+	if err != nil {
+		return fmt.Errorf("the boot image cannot be used: %w", err)
+	}
+	d.rules, d.people, d.memory = image.Rules, people, byDoor(image.Doors)
+	return nil
+}
+
+// Degraded says why store or journal could not be opened; nil if they could.
+func (d *Daemon) Degraded() error { return errors.Join(d.storeErr, d.journalErr) }
+
+// look reads store and journal without changing them.
+func (d *Daemon) look() error {
+	storeErr := store.Check(d.opts.Data)
+	if errors.Is(storeErr, fs.ErrNotExist) {
+		storeErr = nil // the first start makes one
+	}
+	_, journalErr := journal.Verify(d.journalDir(), d.opts.Site.Building.ID)
+	if errors.Is(journalErr, fs.ErrNotExist) {
+		journalErr = nil
+	}
+	return errors.Join(storeErr, journalErr)
+}
+
+// JournalDir is where a data directory keeps its journal.
+func JournalDir(data string) string { return filepath.Join(data, "journal") }
+
+func (d *Daemon) journalDir() string { return JournalDir(d.opts.Data) }
+
+func (d *Daemon) openStore() error {
+	open := func() (*store.Store, error) {
+		return store.Open(store.Options{Dir: d.opts.Data, Random: rand.Reader})
+	}
+	s, err := open()
+	if err != nil {
+		return err
+	}
+	if err := d.take(s); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	d.store = &liveStore{open: open, s: s}
+	return nil
+}
+
+// take brings the site file's differences into the store and reads back what is
+// in force.
+func (d *Daemon) take(s *store.Store) (err error) {
+	in := d.opts.Site
+	version, changed, err := s.Take(in.Rules, in.Holders, in.Credentials)
+	if err != nil {
+		return err
+	}
+	if changed {
+		d.change = version
+	}
+	if d.rules, err = s.Rules(); err != nil {
+		return err
+	}
+	if d.people, err = s.People(); err != nil {
+		return err
+	}
+	d.memory, err = s.Doors()
+	return err
+}
+
+func (d *Daemon) openJournal() error {
+	open := func() (*journal.Journal, error) {
+		return journal.Open(journal.Options{
+			Dir: d.journalDir(), Building: d.opts.Site.Building.ID, Boot: d.opts.Boot,
+		})
+	}
+	j, err := open()
+	if err == nil {
+		d.journal = &liveJournal{open: open, j: j}
+	}
+	return err
+}
+
+// build makes the tree, not yet running.
+func (d *Daemon) build(wiring map[access.DoorID]actors.Wiring, fire []devices.Input) error {
+	compiled, err := d.compile()
+	if err != nil {
+		return fmt.Errorf("the rules cannot be used: %w", err)
+	}
+	d.Journal = absent{d.journalErr}
+	if d.journal != nil {
+		d.Journal = d.journal
+	}
+	var s actors.Store = absent{d.storeErr}
+	degraded := "" // what is wrong with the journal, its actor finds out
+	if d.store != nil {
+		s = d.store
+	} else {
+		degraded = d.storeErr.Error()
+	}
+	d.Building, err = actors.New(actors.Config{
+		Name: d.opts.Site.Building.ID, Boot: d.opts.Boot, Rules: compiled, Directory: d.people, Memory: d.memory,
+		Wiring: wiring, Fire: fire, Buses: d.buses(), Journal: d.Journal, Store: s, Degraded: degraded, Missing: d.missing,
+		Clock: d.opts.Clock, Executor: d.opts.Executor, Log: d.opts.Log, OnEvent: d.opts.OnEvent, OnFatal: d.opts.OnFatal,
+	})
+	return err
+}
+
+// compile takes the doors of the site file, since that is where the wires are,
+// and the rules that are in force. After the fall back to a boot image that knows
+// other doors, the site file's rules are the next best.
+func (d *Daemon) compile() (*access.Compiled, error) {
+	rules := d.rules
+	rules.Doors = d.opts.Site.Rules.Doors
+	compiled, err := access.Compile(rules)
+	if err != nil && d.storeErr != nil {
+		return access.Compile(d.opts.Site.Rules)
+	}
+	return compiled, err
+}
+
+func (d *Daemon) buses() map[string]func(context.Context) error {
+	runs := map[string]func(context.Context) error{}
+	for _, r := range d.Registry.Runs() {
+		runs[r.ID] = r.Run
+	}
+	return runs
+}
+
+// Start starts the tree.
+func (d *Daemon) Start(edge ...supervisor.ChildSpec) error {
+	if d.change > 0 {
+		d.Building.NoteRules(d.change)
+	}
+	if err := d.Building.Start(edge...); err != nil {
+		return errors.Join(err, d.close())
+	}
+	return nil
+}
+
+// Stop stops the tree in reverse order, writes what is left, and closes
+// everything. What an abandoned actor still holds is left to the process's end.
+func (d *Daemon) Stop() (supervisor.StopReport, error) {
+	report := d.Building.Stop()
+	if !report.Complete || report.Zombies > 0 {
+		return report, fmt.Errorf("not everything stopped in time: %v", report.Abandoned)
+	}
+	return report, d.close()
+}
+
+// Close gives back what Open took; for a daemon that was never started.
+func (d *Daemon) Close() error { return d.close() }
+
+// close gives back what was opened, in reverse.
+func (d *Daemon) close() error {
+	var errs []error
+	if d.journal != nil {
+		errs = append(errs, d.journal.Close())
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	if d.Registry != nil {
+		errs = append(errs, d.Registry.Close())
+	}
+	if d.unlock != nil {
+		errs = append(errs, d.unlock())
+	}
+	return errors.Join(errs...)
+}
+
+func byDoor(list []access.DoorMemory) map[access.DoorID]access.DoorMemory {
+	m := make(map[access.DoorID]access.DoorMemory, len(list))
+	for _, d := range list {
+		m[d.Door] = d
+	}
+	return m
+}
+
+// absent stands for a store or a journal that could not be opened: nothing is
+// ever called durable.
+type absent struct{ why error }
+
+func (a absent) err() error { return fmt.Errorf("not open: %w", a.why) }
+
+func (a absent) Commit([]access.Event) error { return a.err() }
+
+func (a absent) Read(uint64, int) ([]access.Event, error) { return nil, a.err() }
+
+func (a absent) Last() uint64 { return 0 }
+
+func (a absent) Scan(func(access.Event) error) error { return a.err() }
+
+func (a absent) SaveDoors([]access.DoorMemory) error { return a.err() }

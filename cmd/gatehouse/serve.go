@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/rs/zerolog"
+
+	"gatehouse/access"
+	"gatehouse/cmd/gatehouse/daemon"
+	"gatehouse/cmd/gatehouse/site"
+	"gatehouse/devices"
+	"gatehouse/devices/virtual"
+	"gatehouse/edge/httpapi"
+	"gatehouse/supervisor"
+)
+
+type serveCmd struct {
+	Config string `short:"c" required:"" placeholder:"SITE.YAML" help:"Site file of the building."`
+	Data   string `default:"data" placeholder:"DIR" help:"Data directory: journal, store, API token (default: ./data)."`
+	HTTP   string `name:"http" placeholder:"ADDR" help:"Address of the API, host:port on loopback (default: the site file's)."`
+}
+
+// Run serves until a signal or until the building gives up.
+func (c *serveCmd) Run(p *process) error {
+	s, err := site.Load(c.Config)
+	if err != nil {
+		return withCode(exitMistakes, err)
+	}
+	log := p.logger()
+	for _, w := range s.Warnings {
+		log.Warn().Msg(w.String())
+	}
+	h := &host{
+		p: p, log: log, site: s, addr: c.HTTP, data: c.Data,
+		drivers: []devices.Driver{virtual.New(virtual.Options{}).Driver()},
+	}
+	return h.run()
+}
+
+// host runs a building with its servers until it is told to stop. serve and
+// demo share it.
+type host struct {
+	p       *process
+	log     zerolog.Logger
+	site    *site.Site
+	addr    string
+	data    string
+	drivers []devices.Driver
+	edge    []supervisor.ChildSpec // besides the servers
+	onEvent func(access.Event)
+	onReady func(d *daemon.Daemon, addr, tokenPath string)
+
+	exec   *supervisor.Real
+	listen net.Listener
+	pprof  net.Listener
+}
+
+func (h *host) run() error {
+	data, err := dataDir(h.data)
+	if err != nil {
+		return err
+	}
+	h.data = data
+	if h.addr == "" {
+		h.addr = h.site.HTTP.Addr
+	}
+	h.exec = supervisor.NewReal(h.p.boot)
+	d, err := daemon.Open(daemon.Options{
+		Site: h.site, Data: data, Executor: h.exec, Drivers: h.drivers, Log: h.log,
+		Clock: access.ClockUnknown, Boot: h.p.boot, OnEvent: h.onEvent, Bind: h.bind,
+	})
+	if err != nil {
+		h.unbind()
+		return withCode(exitRefused, err)
+	}
+	ready := make(chan struct{})
+	servers, tokenPath := h.servers(d, ready)
+	if err := d.Start(append(servers, h.edge...)...); err != nil {
+		h.unbind()
+		return withCode(exitRefused, err)
+	}
+	close(ready)
+	h.log.Info().Str("building", h.site.Building.ID).Str("api", "http://"+h.listen.Addr().String()).
+		Str("token", tokenPath).Int("doors", len(h.site.Rules.Doors)).Msg("building runs")
+	if h.onReady != nil {
+		h.onReady(d, h.listen.Addr().String(), tokenPath)
+	}
+	return h.wait(d)
+}
+
+// bind takes the ports before anything is written.
+func (h *host) bind() (err error) {
+	if h.listen, err = httpapi.Listen(h.addr); err != nil {
+		return err
+	}
+	if h.site.HTTP.PprofAddr != "" {
+		h.pprof, err = httpapi.Listen(h.site.HTTP.PprofAddr)
+	}
+	return err
+}
+
+func (h *host) unbind() {
+	for _, l := range []net.Listener{h.listen, h.pprof} {
+		if l != nil {
+			_ = l.Close() // nothing was served yet
+		}
+	}
+}
+
+// wait ends with the first signal, or when the building gives up by itself.
+func (h *host) wait(d *daemon.Daemon) error {
+	gaveUp := false
+	select {
+	case <-h.p.ctx.Done():
+		h.log.Info().Msg("stopping in order; a second signal stops at once")
+	case <-d.Building.Down():
+		gaveUp = true
+	}
+	report, err := d.Stop()
+	h.log.Info().Dur("took", report.Took).Strs("abandoned", report.Abandoned).Msg("stopped")
+	switch {
+	case gaveUp:
+		return withCode(exitGaveUp, fmt.Errorf("the building gave up: %v", d.Building.Reason()))
+	case err != nil:
+		return withCode(exitCutShort, err)
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+
+	"github.com/rs/zerolog"
+
+	"gatehouse/actors"
+	"gatehouse/cmd/gatehouse/daemon"
+	"gatehouse/edge/httpapi"
+	"gatehouse/supervisor"
+)
+
+// servers are the children of the building's edge: the API, and pprof on a
+// listener of its own if the site file asks for it. Without a token that can be
+// used the doors work all the same; only commands are refused.
+func (h *host) servers(d *daemon.Daemon, ready <-chan struct{}) (children []supervisor.ChildSpec, tokenPath string) {
+	building := httpapi.Of(d.Building)
+	token, tokenPath, err := httpapi.EnsureToken(h.data)
+	if err != nil {
+		h.log.Error().Err(err).Msg("commands over the API are refused")
+		building = withoutToken{building, err}
+	}
+	api := httpapi.New(httpapi.Options{
+		Building: building, Clock: h.exec, Token: token, Hosts: h.site.HTTP.Hosts, Log: h.log,
+	})
+	children = append(children, h.server("http", api, h.listen, ready))
+	if h.pprof != nil {
+		children = append(children, h.server("pprof", httpapi.PprofHandler(h.site.HTTP.Hosts), h.pprof, ready))
+	}
+	return children, tokenPath
+}
+
+// withoutToken is a building that says that it takes no commands, and why.
+type withoutToken struct {
+	httpapi.Building
+	why error
+}
+
+// Health adds the reason to what is wrong.
+func (w withoutToken) Health() actors.Health {
+	h := w.Building.Health()
+	h.Ready = false
+	h.Degraded = append(h.Degraded, "commands over the API are refused: "+w.why.Error())
+	return h
+}
+
+func (h *host) server(id string, handler http.Handler, first net.Listener, ready <-chan struct{}) supervisor.ChildSpec {
+	addr := first.Addr().String()
+	return supervisor.ChildSpec{ID: id, New: func() supervisor.Actor {
+		listener := first
+		first = nil // a later life needs a listener of its own
+		return &server{handler, listener, addr, h.exec, h.log, ready}
+	}}
+}
+
+// server is a web server as an actor: its loops end with it.
+type server struct {
+	handler  http.Handler
+	listener net.Listener // nil: listen again
+	addr     string
+	clock    httpapi.Clock
+	log      zerolog.Logger
+	ready    <-chan struct{} // closed when the building is up
+}
+
+// Start listens, if need be, and starts the loops.
+func (s *server) Start(c *supervisor.Context) (err error) {
+	if s.listener == nil {
+		if s.listener, err = httpapi.Listen(s.addr); err != nil {
+			return err
+		}
+	}
+	srv := httpapi.NewServer(s.handler, s.listener, httpapi.ServerOptions{Clock: s.clock, Log: s.log})
+	serve := func(ctx context.Context) error {
+		select {
+		case <-s.ready:
+			return srv.Serve(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return errors.Join(c.Loop("serve", serve), c.Loop("drain", srv.Drain))
+}
+
+// Receive ends this life when a loop ended by itself.
+func (s *server) Receive(_ *supervisor.Context, msg any) error {
+	if ended, ok := msg.(supervisor.LoopEnded); ok {
+		return errors.Join(errors.New("the web server ended by itself"), ended.Err)
+	}
+	return nil
+}
