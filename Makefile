@@ -35,7 +35,8 @@ help: ## list the targets
 demo: ## run a building on virtual devices, with people in it
 	@echo "gatehouse: building the demo; the first time this fetches modules and takes a minute or two"
 	@go list -deps ./cmd/gatehouse >/dev/null 2>&1 || true # fetch in silence; an error shows below
-	@go run ./cmd/gatehouse demo $(ARGS)
+	@go build -o $(BIN)/gatehouse ./cmd/gatehouse
+	@exec $(BIN)/gatehouse demo $(ARGS)
 
 .PHONY: test
 test: check-fmt vet staticcheck race sweeps ## everything that CI runs
