@@ -1,0 +1,233 @@
+package daemon_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/access"
+	"gatehouse/cmd/gatehouse/daemon"
+	"gatehouse/persistence"
+	"gatehouse/persistence/journal"
+	"gatehouse/persistence/store"
+)
+
+// damages are what can be wrong with a data directory that has a boot image.
+var damages = []struct {
+	name           string
+	store, journal bool
+	do             func(*house)
+}{
+	{"store", true, false, (*house).damageStore},
+	{"journal", false, true, (*house).damageJournal},
+	{"both", true, true, func(h *house) { h.damageStore(); h.damageJournal() }},
+	{"store locked", true, false, func(h *house) {
+		unlock, err := persistence.Lock(h.path(storeFile))
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		h.t.Cleanup(func() { _ = unlock() })
+	}},
+	{"journal of another building", false, true, func(h *house) { h.site.Building.ID = "barn" }},
+}
+
+// A dead disk is not a dead building (design rule 12).
+func TestDegradedOnTheBootImage(t *testing.T) {
+	for _, c := range damages {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t)
+			h.start()
+			h.stop()
+			c.do(h)
+			before := h.files()
+			h.start()
+			wantDegraded(t, h, c.store, c.journal)
+
+			h.card("front", 1)
+			if e := h.newest(access.KindDenied); e.Reason != access.ReasonUnknownCard {
+				t.Errorf("an unknown card: %v", e.Reason)
+			}
+			h.card("front", knownCard)
+			if c.journal { // a record is waited for, but not for long
+				h.wantReleased("front", false)
+				h.sim.Advance(150 * time.Millisecond)
+				h.newest(access.KindRecordLate)
+			}
+			h.wantReleased("front", true)
+
+			if saved := h.command(access.Command{Mode: access.LockedDown}, "front", "back"); saved == c.store {
+				t.Errorf("the lockdown is saved: %v", saved)
+			}
+			h.wantReleased("front", false)
+			h.card("front", knownCard)
+			if e := h.newest(access.KindDenied); e.Reason != access.ReasonLockdown {
+				t.Errorf("a card during a lockdown: %v", e.Reason)
+			}
+			h.stop()
+			if c.store {
+				h.wantSame(before, storeFile, imageFile)
+			}
+			if c.journal {
+				h.wantSame(before, segment)
+			}
+		})
+	}
+}
+
+func wantDegraded(t *testing.T, h *house, store, journal bool) {
+	t.Helper()
+	if got := h.has(access.KindStoreDegraded); got != store {
+		t.Errorf("alarm for the store: %v, want %v", got, store)
+	}
+	if got := h.has(access.KindJournalDegraded); got != journal {
+		t.Errorf("alarm for the journal: %v, want %v", got, journal)
+	}
+	health := h.d.Building.Health()
+	if health.Ready {
+		t.Error("ready")
+	}
+	wrong := strings.Join(health.Degraded, "\n")
+	for line := range strings.SplitSeq(h.d.Degraded().Error(), "\n") {
+		if !strings.Contains(wrong, line) {
+			t.Errorf("health does not say %q, but\n%s", line, wrong)
+		}
+	}
+	if store && h.newest(access.KindStoreDegraded).Detail == "" {
+		t.Error("the alarm does not say what is wrong with the store")
+	}
+}
+
+// What an earlier life saved holds in a degraded one, and what the degraded one
+// did to a sound store in the next.
+func TestModesThroughADegradedLife(t *testing.T) {
+	h := newHouse(t)
+	h.start()
+	h.command(access.Command{Mode: access.LockedDown}, "back")
+	h.stop()
+	h.damageStore()
+	h.start()
+	if got := h.status("back").Standing; got != access.LockedDown {
+		t.Errorf("on the boot image back is %v", got)
+	}
+	h.stop()
+
+	// As the error says: the file is moved away, and made again from the image.
+	if err := os.Rename(h.path(storeFile), h.path("damaged.db")); err != nil {
+		t.Fatal(err)
+	}
+	h.start()
+	if err := h.d.Degraded(); err != nil {
+		t.Error(err)
+	}
+	if got := h.status("back").Standing; got != access.LockedDown {
+		t.Errorf("after the repair back is %v", got)
+	}
+	h.stop()
+}
+
+// Without a boot image, and for a replay always, the start is refused and has
+// changed nothing.
+func TestRefused(t *testing.T) {
+	for _, c := range damages {
+		for _, strict := range []bool{false, true} {
+			t.Run(c.name+map[bool]string{true: ", strict"}[strict], func(t *testing.T) {
+				h := newHouse(t)
+				h.start()
+				h.stop()
+				c.do(h)
+				h.site.Rules.Levels[0].Name = "Changed" // so that a start would write
+				if !strict {
+					if err := os.Remove(h.path(imageFile)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				h.change = func(o *daemon.Options) { o.Strict = strict }
+				before := h.files()
+				err := h.open()
+				if err == nil {
+					t.Fatal("started")
+				}
+				for _, known := range []error{store.ErrCorrupt, persistence.ErrLocked, journal.ErrCorrupt, journal.ErrBuilding} {
+					if errors.Is(err, known) {
+						h.wantSame(before)
+						return
+					}
+				}
+				t.Errorf("an error of no kind: %v", err)
+			})
+		}
+	}
+}
+
+// A boot image that is damaged is no boot image, and no first start either: not
+// even the journal is made.
+func TestRefusedWithADamagedImageAlone(t *testing.T) {
+	h := newHouse(t)
+	h.start()
+	h.stop()
+	for _, name := range []string{storeFile, "journal"} {
+		if err := os.RemoveAll(h.path(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.damage(imageFile, "front")
+	before := h.files()
+	if err := h.open(); !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), "delete boot.image to begin empty") {
+		t.Errorf("got %v", err)
+	}
+	h.wantSame(before)
+}
+
+// The port comes before everything: a refusal leaves no directory behind.
+func TestRefusedByThePort(t *testing.T) {
+	h := newHouse(t)
+	busy := errors.New("busy")
+	h.change = func(o *daemon.Options) {
+		o.Bind = func() error {
+			if all := h.files(); all != nil {
+				t.Errorf("bound after %v was there", all)
+			}
+			return busy
+		}
+	}
+	if err := h.open(); !errors.Is(err, busy) {
+		t.Errorf("got %v", err)
+	}
+	h.wantSame(nil)
+}
+
+// A refused start leaves the directory to the next one.
+func TestRefusalGivesTheDirectoryBack(t *testing.T) {
+	h := newHouse(t)
+	h.start()
+	if err := (&house{t: t, dir: h.dir, site: h.site, rig: newHouse(t).rig}).open(); !errors.Is(err, persistence.ErrLocked) {
+		t.Errorf("a second owner: %v", err)
+	}
+	h.stop()
+	h.change = func(o *daemon.Options) { o.Bind = func() error { return errors.New("busy") } }
+	if err := h.open(); err == nil {
+		t.Fatal("started")
+	}
+	h.change = nil
+	h.start()
+	h.stop()
+}
+
+// A device that is not there costs its door only.
+func TestMissingDevice(t *testing.T) {
+	h := newHouse(t)
+	h.rig.Refuse("back", errors.New("no such bus"))
+	h.start()
+	h.card("front", knownCard)
+	h.wantReleased("front", true)
+	health := h.d.Building.Health()
+	if text := strings.Join(health.Degraded, "\n"); health.Ready || !strings.Contains(text, "door back: lock") || !strings.Contains(text, "no such bus") {
+		t.Errorf("health: %+v", health)
+	}
+	if e := h.newest(access.KindLockFault); e.Door != "back" {
+		t.Errorf("lock fault: %+v", e)
+	}
+	h.stop()
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"gatehouse/access"
+	"gatehouse/cmd/gatehouse/daemon"
+	"gatehouse/cmd/gatehouse/site"
+	"gatehouse/devices"
+	"gatehouse/devices/virtual"
+	"gatehouse/supervisor/supervisortest"
+)
+
+// written is what a process wrote; safe for concurrent use.
+type written struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+func (w *written) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
+// A card at a served building's reader, seen through the API: who is known gets
+// in; who is not is a denied event with its reason and without the card's number.
+func TestCardsAtAServedBuilding(t *testing.T) {
+	s, err := site.Load(filepath.Join("testdata", "site.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	log, rig := &written{}, virtual.New(virtual.Options{})
+	p := &process{out: io.Discard, err: log, ctx: ctx, now: clock.Now, boot: 7}
+	moved, addr, done := make(chan bool, 8), make(chan string, 1), make(chan int, 1)
+	rig.OnMove(func(_ string, release bool) { moved <- release })
+	h := &host{
+		p: p, log: p.logger(), site: s, data: filepath.Join(t.TempDir(), "data"), drivers: []devices.Driver{rig.Driver()},
+		onReady: func(_ *daemon.Daemon, at, _ string) { addr <- at },
+	}
+	go func() { done <- report(p, h.run()) }()
+	var at string
+	select {
+	case at = <-addr:
+	case code := <-done:
+		t.Fatalf("ended with %d: %s", code, log)
+	}
+
+	present(t, rig, 27182818284)
+	supervisortest.Eventually(t, clock, "the denial is on disk", func() bool {
+		return strings.Contains(body(t, at, "/api/events?kind=denied&reason=unknown_card"), `"door": "front"`)
+	})
+	present(t, rig, 31415926535)
+	if release := <-moved; !release {
+		t.Error("the lock was secured, not released")
+	}
+	supervisortest.Eventually(t, clock, "the grant is on disk", func() bool {
+		return strings.Contains(body(t, at, "/api/events?kind=granted"), `"credential": "c-1"`)
+	})
+	everything := body(t, at, "/api/events") + body(t, at, "/api/tree") + body(t, at, "/metrics")
+	stop()
+	if code := <-done; code != exitOK {
+		t.Errorf("exit code %d: %s", code, log)
+	}
+	for _, secret := range []string{"27182818284", "31415926535", "Quist"} {
+		if strings.Contains(log.String(), secret) || strings.Contains(everything, secret) {
+			t.Errorf("%s is in the log or in an answer:\n%s\n%s", secret, log, everything)
+		}
+	}
+}
+
+func present(t *testing.T, rig *virtual.Rig, number uint64) {
+	t.Helper()
+	format, err := access.ParseFormat("H10302")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bits, raw, err := format.Encode(access.Card{Number: number})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rig.Present("front/in", devices.CardRead{Bits: bits, Raw: raw})
+}
+
+func body(t *testing.T, addr, path string) string {
+	t.Helper()
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get("http://" + addr + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// broken panics at every write.
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { panic("a fault of ours") }
+
+// A fault of ours is not taken for the end that --help asks for.
+func TestAPanicIsNoSuccess(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("the panic was swallowed")
+		}
+	}()
+	code := run(&process{out: broken{}, err: io.Discard}, []string{"version"})
+	t.Errorf("exit code %d", code)
+}
+
+// On a terminal a log is for people, and colours can be had without.
+func TestLogOnATerminal(t *testing.T) {
+	t.Setenv("NO_COLOR", "1")
+	log := &written{}
+	p := &process{err: log, tty: true}
+	l := p.logger()
+	l.Error().Err(errors.New("it burns")).Msg("hello")
+	if got := log.String(); !strings.HasSuffix(got, " ERR hello error=\"it burns\"\n") || strings.ContainsAny(got, "\x1b{") {
+		t.Errorf("got %q", got)
+	}
+}
