@@ -253,6 +253,25 @@ func TestSecondCrashDuringRestart(t *testing.T) {
 	w.wantLog("start root/a#2", "start root/b#3", "start root/c#3")
 }
 
+// TestSelfFailureDuringPlan: a later sibling fails by itself while the plan stops
+// the tail; the plan still begins at the first one.
+func TestSelfFailureDuringPlan(t *testing.T) {
+	w := simWorld(t, sim.Options{Hold: func(string, string) sim.Hold { return sim.Hold{Start: time.Second} }})
+	l := w.log
+	w.start(spec{Strategy: supervisor.RestForOne, Budget: escalating(5), Children: kids{
+		l.Child("a", probe{}), l.Child("b", probe{}),
+		l.Child("c", probe{OnStop: func(c ctx, _ supervisor.Reason) { _ = deaf(c) }}), // for a second
+	}})
+	l.Take()
+	w.send("a", supervisortest.Crash)
+	w.advance(500 * time.Millisecond)
+	w.send("b", supervisortest.Crash)
+	w.advance(400 * time.Millisecond)
+	w.wantLog("stop root/a#1 error: crash", "stop root/c#1 shutdown", "stop root/b#1 error: crash")
+	w.advance(100 * time.Millisecond)
+	w.wantLog("start root/a#2", "start root/b#2", "start root/c#2")
+}
+
 // TestNeverStartingChild: while a child keeps failing to start, the supervisor
 // answers for its siblings, shows it as restarting, and stops when told.
 func TestNeverStartingChild(t *testing.T) {

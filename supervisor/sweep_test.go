@@ -16,15 +16,17 @@ import (
 
 // grove is a random tree, grown and tortured from one seed.
 type grove struct {
-	rand    *rand.Rand
-	sim     *sim.Sim
-	sys     *supervisor.System
-	actors  []string        // paths
-	parents map[string]bool // paths of supervisors
-	order   map[string]int  // index among the siblings
-	trace   []string
-	wrong   []string
+	rand   *rand.Rand
+	sim    *sim.Sim
+	sys    *supervisor.System
+	actors []string        // paths
+	specs  map[string]spec // by path of the supervisor
+	order  map[string]int  // index among the siblings
+	trace  []string
+	wrong  []string
 
+	calm     bool              // no more mischief
+	resting  map[string]bool   // asked not to be restarted
 	living   map[string]uint64 // by path: the life that runs, 0 none
 	last     map[string]uint64
 	accepted int
@@ -35,9 +37,9 @@ type grove struct {
 
 func newGrove(seed uint64) *grove {
 	g := &grove{
-		rand:    rand.New(rand.NewPCG(seed, 1)),
-		parents: map[string]bool{}, order: map[string]int{},
-		living: map[string]uint64{}, last: map[string]uint64{},
+		rand:  rand.New(rand.NewPCG(seed, 1)),
+		specs: map[string]spec{}, order: map[string]int{},
+		living: map[string]uint64{}, last: map[string]uint64{}, resting: map[string]bool{},
 	}
 	g.sim = sim.New(seed, sim.Options{
 		OnTurn: func(path string) { g.trace = append(g.trace, "turn "+path) },
@@ -63,7 +65,7 @@ func (g *grove) hold() time.Duration {
 	switch n := g.rand.IntN(100); {
 	case n < 80:
 		return 0
-	case n < 98:
+	case n < 98 || g.calm:
 		return g.span(10 * time.Second)
 	}
 	return sim.Forever
@@ -71,7 +73,6 @@ func (g *grove) hold() time.Duration {
 
 // grow makes a supervisor's spec.
 func (g *grove) grow(path string, depth int) spec {
-	g.parents[path] = true
 	s := spec{
 		Strategy:   one(g, supervisor.OneForOne, supervisor.RestForOne),
 		Budget:     one(g, supervisor.Budget{}, escalating(3), escalating(20), isolating(1), isolating(5)),
@@ -97,6 +98,7 @@ func (g *grove) grow(path string, depth int) spec {
 		}
 		s.Children = append(s.Children, c)
 	}
+	g.specs[path] = s
 	return s
 }
 
@@ -109,10 +111,19 @@ type leaf struct {
 func (l *leaf) Start(c ctx) error {
 	l.g.trace = append(l.g.trace, "start "+supervisortest.Life(c))
 	l.mischief(c)
-	if c.Incarnation() > 1 && l.g.chance(20) {
-		return one(l.g, supervisortest.ErrCrash, supervisor.ErrIgnore, supervisor.DoNotRestart(supervisortest.ErrCrash))
+	l.g.resting[c.Self().Path()] = false
+	if c.Incarnation() == 1 || l.g.calm || !l.g.chance(20) {
+		return nil
 	}
-	return nil
+	if l.g.chance(30) {
+		return l.neverAgain(c)
+	}
+	return one(l.g, supervisortest.ErrCrash, supervisor.ErrIgnore)
+}
+
+func (l *leaf) neverAgain(c ctx) error {
+	l.g.resting[c.Self().Path()] = true
+	return supervisor.DoNotRestart(supervisortest.ErrCrash)
 }
 
 func (l *leaf) Receive(c ctx, msg any) error {
@@ -131,7 +142,7 @@ func (l *leaf) Receive(c ctx, msg any) error {
 	case "escalate":
 		return supervisor.Escalate(supervisortest.ErrCrash)
 	case "never again":
-		return supervisor.DoNotRestart(supervisortest.ErrCrash)
+		return l.neverAgain(c)
 	case "panic":
 		panic("as told")
 	case "end":
@@ -148,6 +159,9 @@ func (l *leaf) Stop(c ctx, why supervisor.Reason) {
 
 func (l *leaf) mischief(c ctx) {
 	g := l.g
+	if g.calm {
+		return
+	}
 	key := fmt.Sprint("k", g.rand.IntN(3))
 	switch g.rand.IntN(12) {
 	case 0:
@@ -235,7 +249,36 @@ func (g *grove) torture() {
 			g.sim.Advance(g.span(2 * time.Second))
 		}
 	}
+	g.release()
+	g.calm = true
+	g.sim.Advance(time.Hour)
+	tree := sys.Tree()
+	each(&tree, g.allBack)
 	g.finish()
+}
+
+// allBack: an hour after the last crash, whoever shall always run does so.
+func (g *grove) allBack(t *supervisor.Tree) {
+	if t.State != supervisor.StateRunning {
+		return
+	}
+	for i, c := range t.Children {
+		permanent := g.specs[t.Path].Children[i].Restart == supervisor.Permanent
+		if permanent && c.State != supervisor.StateRunning && c.State != supervisor.StateIgnored && !g.resting[c.Path] {
+			g.errorf("%s is %v an hour later", c.Path, c.State)
+		}
+	}
+}
+
+// release lets all tasks go on that are held for good.
+func (g *grove) release() {
+	for _, path := range g.actors {
+		for _, key := range []string{"k0", "k1", "k2"} {
+			for g.sim.Release(path, key) {
+				g.sim.Quiesce()
+			}
+		}
+	}
 }
 
 // firstStarts: depth first, in the order of the specs.
@@ -271,13 +314,9 @@ func (g *grove) finish() {
 		g.errorf("stop: %+v", report)
 	}
 	g.sim.Advance(time.Hour)
-	for _, path := range g.actors {
-		for _, key := range []string{"k0", "k1", "k2"} {
-			for g.sim.Release(path, key) {
-				g.sim.Advance(time.Hour)
-			}
-		}
-	}
+	g.release()
+	g.sim.Advance(time.Hour)
+	g.release()
 	tree := g.sys.Tree()
 	each(&tree, func(t *supervisor.Tree) {
 		if t.State != supervisor.StateStopped && t.State != supervisor.StateIgnored {
