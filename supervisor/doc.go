@@ -42,6 +42,9 @@
 // allows. Isolating ones never do: such a child becomes StateFailed and is
 // tried again at the cap of its backoff for ever.
 //
+// Not built yet, and refused with ErrNotSupported: the strategy Dynamic and
+// ChildSpec.Exclusive.
+//
 // # Messages
 //
 // Every mailbox is bounded and no send ever blocks: Ref.Send says what became

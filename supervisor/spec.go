@@ -42,7 +42,7 @@ type Strategy uint8
 const (
 	OneForOne  Strategy = iota // none
 	RestForOne                 // those that were started after it
-	OneForAll                  // all; not built yet
+	OneForAll                  // all
 	Dynamic                    // children of one kind, added while running; not built yet
 )
 
@@ -136,7 +136,7 @@ func (s *SupervisorSpec) check(path string) error {
 		bad("deeper than %d: does the spec contain itself?", maxDepth)
 		return errors.Join(errs...)
 	}
-	if s.Strategy == OneForAll || s.Strategy == Dynamic {
+	if s.Strategy == Dynamic {
 		bad("strategy %d: %w", s.Strategy, ErrNotSupported)
 	} else if s.Strategy > Dynamic {
 		bad("unknown strategy %d", s.Strategy)

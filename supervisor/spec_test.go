@@ -27,10 +27,9 @@ func TestBadSpecs(t *testing.T) {
 		say         string
 		unsupported bool
 	}{
-		"one for all":         {spec{Strategy: supervisor.OneForAll}, `supervisor "root"`, true},
 		"dynamic":             {spec{Strategy: supervisor.Dynamic}, `supervisor "root"`, true},
 		"exclusive":           {child(func(c *kid) { c.Exclusive = "bus" }), `child "root/c"`, true},
-		"nested one for all":  {spec{Children: kids{supervised("s", spec{Strategy: supervisor.OneForAll})}}, `supervisor "root/s"`, true},
+		"nested dynamic":      {spec{Children: kids{supervised("s", spec{Strategy: supervisor.Dynamic})}}, `supervisor "root/s"`, true},
 		"unknown strategy":    {spec{Strategy: 9}, "unknown strategy 9", false},
 		"negative intensity":  {spec{Budget: supervisor.Escalating(-1, time.Second)}, "budget", false},
 		"negative period":     {spec{Budget: supervisor.Isolating(1, -1)}, "budget", false},
@@ -90,7 +89,7 @@ func TestBadSpecNamesEveryMistake(t *testing.T) {
 // TestGoodSpecs: all combinations of what is supported start and stop.
 func TestGoodSpecs(t *testing.T) {
 	n := 0
-	for _, strategy := range []supervisor.Strategy{supervisor.OneForOne, supervisor.RestForOne} {
+	for _, strategy := range []supervisor.Strategy{supervisor.OneForOne, supervisor.RestForOne, supervisor.OneForAll} {
 		for _, restart := range []supervisor.Restart{supervisor.Permanent, supervisor.Transient, supervisor.Temporary} {
 			for _, deadline := range []time.Duration{0, supervisor.Brutal, supervisor.Infinity} {
 				for _, budget := range []supervisor.Budget{escalating(1), isolating(1)} {
@@ -112,7 +111,7 @@ func TestGoodSpecs(t *testing.T) {
 			}
 		}
 	}
-	equal(t, "combinations", 72, n)
+	equal(t, "combinations", 108, n)
 }
 
 // TestDefaultLane: a lane holds 64 messages unless the spec says otherwise.

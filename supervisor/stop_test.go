@@ -219,7 +219,7 @@ func TestStopDuringStart(t *testing.T) {
 // TestStopWinsOverRestart: at every moment of a restart a stop ends the tree, and
 // nobody comes back.
 func TestStopWinsOverRestart(t *testing.T) {
-	for _, strategy := range []supervisor.Strategy{supervisor.OneForOne, supervisor.RestForOne} {
+	for _, strategy := range []supervisor.Strategy{supervisor.OneForOne, supervisor.RestForOne, supervisor.OneForAll} {
 		for _, after := range []time.Duration{0, 1, 50 * time.Millisecond, 100 * time.Millisecond, 101 * time.Millisecond} {
 			w := simWorld(t)
 			w.start(spec{Strategy: strategy, Budget: escalating(9), Children: kids{w.log.Child("a", probe{}), w.log.Child("b", probe{})}})

@@ -305,8 +305,11 @@ func (s *supervision) restart(c *child, r Reason) {
 	s.sh.sys.emit(Event{Kind: EventRestarting, Path: c.node.path, Reason: r, Wait: wait})
 	c.state = childWaiting
 	s.arm(c, nextTry, wait)
-	if s.spec.Strategy == RestForOne {
+	switch s.spec.Strategy {
+	case RestForOne:
 		s.replan(c.index)
+	case OneForAll:
+		s.replan(0) // also those that are back already
 	}
 }
 

@@ -74,7 +74,7 @@ func (g *grove) hold() time.Duration {
 // grow makes a supervisor's spec.
 func (g *grove) grow(path string, depth int) spec {
 	s := spec{
-		Strategy:   one(g, supervisor.OneForOne, supervisor.RestForOne),
+		Strategy:   one(g, supervisor.OneForOne, supervisor.RestForOne, supervisor.OneForAll),
 		Budget:     one(g, supervisor.Budget{}, escalating(3), escalating(20), isolating(1), isolating(5)),
 		StopBudget: one(g, 0, time.Second, time.Minute),
 	}
