@@ -14,7 +14,7 @@ TIMEOUT ?= 8m
 # What a seed sweep runs: a number of seeds; empty means each sweep's own.
 SEEDS ?=
 export SEEDS
-# More arguments for `make demo`, such as ARGS='--speed 600'.
+# More arguments for `make demo`, such as ARGS='--http 127.0.0.1:8490'.
 ARGS ?=
 
 # Our Go files, without what a generator wrote and what tests feed on.
@@ -32,7 +32,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: ## run a building on virtual devices, with people in it
+demo: ## run a building with people in it; flags by ARGS='--http 127.0.0.1:8490'
 	@echo "gatehouse: building the demo; the first time this fetches modules and takes a minute or two"
 	@go list -deps ./cmd/gatehouse >/dev/null 2>&1 || true # fetch in silence; an error shows below
 	@go build -o $(BIN)/gatehouse ./cmd/gatehouse
@@ -41,16 +41,26 @@ demo: ## run a building on virtual devices, with people in it
 .PHONY: test
 test: check-fmt vet staticcheck race sweeps ## everything that CI runs
 
+# Succeeds when Erlang's supervisor is there as code that can be compiled again.
+ERLANG_WORKS = ( command -v escript && erl -noshell -eval '\
+	{ok, {_, [{abstract_code, {raw_abstract_v1, _}}]}} = \
+		beam_lib:chunks(code:which(supervisor), [abstract_code]), \
+	{module, _} = code:ensure_loaded(compile), halt(0).' ) >/dev/null 2>&1 </dev/null
+
 .PHONY: ci-deps
-ci-deps: ## install the Debian packages that CI needs (a C compiler)
-	@if $(CC_WORKS); then echo "ci-deps: a working C compiler is there; nothing to install"; exit 0; fi; \
+ci-deps: ## install the Debian packages that CI needs (C compiler, Erlang)
+	@want=; \
+	$(CC_WORKS) || want="$$want gcc libc6-dev"; \
+	$(ERLANG_WORKS) || want="$$want erlang-base erlang-dev"; \
+	if [ -z "$$want" ]; then echo "ci-deps: C compiler and Erlang are there; nothing to install"; exit 0; fi; \
 	sudo=; if [ "$$(id -u)" != 0 ]; then sudo="sudo -n"; fi; \
 	export DEBIAN_FRONTEND=noninteractive; \
-	echo "ci-deps: installing gcc and libc6-dev"; \
+	echo "ci-deps: installing$$want"; \
 	$$sudo apt-get update -qq </dev/null; \
 	$$sudo env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends gcc libc6-dev </dev/null; \
-	$(CC_WORKS) || { echo "ci-deps: the C compiler still does not work; try: $$(go env CC) --version" >&2; exit 1; }
+		apt-get install -y -qq --no-install-recommends $$want </dev/null; \
+	$(CC_WORKS) || { echo "ci-deps: the C compiler still does not work; try: $$(go env CC) --version" >&2; exit 1; }; \
+	$(ERLANG_WORKS) || { echo "ci-deps: Erlang still does not work; try: escript supervisor/testdata/otp/otp.erl </dev/null" >&2; exit 1; }
 
 # install NAME PACKAGE VERSION puts a tool into ./bin, unless exactly that
 # version, built by this Go, is there: a tool built by an older Go cannot read
@@ -116,10 +126,22 @@ race:
 sweeps:
 	@echo "== seed sweeps"
 	@go test -run '^TestSweep' -timeout $(TIMEOUT) ./...
+	@command -v escript >/dev/null || printf '%s\n' \
+		"********************************************************************" \
+		"** NOT COMPARED WITH ERLANG/OTP: Erlang is not installed.         **" \
+		"** To have it: make ci-deps                                       **" \
+		"********************************************************************" >&2
 
 .PHONY: sim
 sim: ## run the seed sweeps alone, e.g. make sim SEEDS=5000
 	@go test -count=1 -run '^TestSweep' -timeout $(TIMEOUT) ./...
+
+# How many scripts `make otp` runs, or the seed of the only one.
+SCRIPTS ?= 5000
+SCRIPT ?=
+.PHONY: otp
+otp: ## compare the supervisor with Erlang's, e.g. make otp SCRIPTS=20000 or SCRIPT=17
+	@SCRIPTS=$(SCRIPTS) SCRIPT=$(SCRIPT) go test -count=1 -v -run '^TestSweepOTP' -timeout $(TIMEOUT) ./supervisor
 
 .PHONY: build
 build: ## build ./bin/gatehouse, one static file

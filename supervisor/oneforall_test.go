@@ -50,8 +50,8 @@ func TestOneForAllFailureDuringRestart(t *testing.T) {
 	)
 }
 
-// TestOneForAllBystanders: an end that is no failure touches nobody, and a
-// temporary sibling that was taken down stays down.
+// TestOneForAllBystanders: an end that is no failure touches nobody; a temporary
+// sibling that was taken down stays down, an ended one is started with the rest.
 func TestOneForAllBystanders(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		l := w.log
@@ -63,7 +63,9 @@ func TestOneForAllBystanders(t *testing.T) {
 		w.waitState("transient", supervisor.StateStopped)
 		w.wantLog("stop root/transient#1 normal")
 		w.send("a", supervisortest.Crash)
-		w.waitLife("a", 2)
-		w.wantLog("stop root/a#1 error: crash", "stop root/temporary#1 shutdown", "start root/a#2")
+		w.waitLife("transient", 2)
+		w.wantLog(
+			"stop root/a#1 error: crash", "stop root/temporary#1 shutdown", "start root/a#2", "start root/transient#2",
+		)
 	})
 }

@@ -178,28 +178,31 @@ func TestOneForOne(t *testing.T) {
 }
 
 // TestBystanders: in rest-for-one a temporary sibling that is taken down stays
-// down; one that had ended or ignored stays so too; an ended transient one is
-// not brought back.
+// down, and so does one that asked not to be restarted; one that had ended
+// cleanly or ignored is started with the others, as in OTP.
 func TestBystanders(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		l := w.log
 		temporary := with(l.Child("temporary", probe{}), func(c *kid) { c.Restart = supervisor.Temporary })
 		done := with(l.Child("done", probe{}), func(c *kid) { c.Restart = supervisor.Transient })
 		transient := with(l.Child("transient", probe{}), func(c *kid) { c.Restart = supervisor.Transient })
+		barred := l.Child("barred", probe{OnReceive: func(ctx, any) error { return supervisor.DoNotRestart(supervisortest.ErrCrash) }})
 		w.start(spec{Strategy: supervisor.RestForOne, Children: kids{
-			l.Child("a", probe{}), temporary, done, transient, l.Child("ignored", failStart(supervisor.ErrIgnore)),
+			l.Child("a", probe{}), temporary, done, transient, barred,
 		}})
 		w.send("done", supervisortest.End{})
 		w.waitState("done", supervisor.StateStopped)
+		w.send("barred", "end")
+		w.waitState("barred", supervisor.StateStopped)
 		l.Take()
 		w.send("a", supervisortest.Crash)
 		w.waitLife("transient", 2)
 		w.wantLog(
 			"stop root/a#1 error: crash", "stop root/transient#1 shutdown", "stop root/temporary#1 shutdown",
-			"start root/a#2", "start root/transient#2",
+			"start root/a#2", "start root/done#2", "start root/transient#2",
 		)
 		equal(t, "temporary", supervisor.StateStopped, w.state("temporary"))
-		equal(t, "done", supervisor.StateStopped, w.state("done"))
+		equal(t, "barred", supervisor.StateStopped, w.state("barred"))
 	})
 }
 

@@ -37,6 +37,7 @@ type child struct {
 	state   childState
 	due     bool      // to be started by the plan
 	told    bool      // it was told to stop: its exit is no failure
+	barred  bool      // it asked not to be restarted
 	ready   bool      // this life became ready,
 	readyAt time.Time // at this time
 	failed  bool      // out of its own budget, and no stable life since
@@ -178,6 +179,8 @@ func (s *supervision) stopTail(tail []*child) bool {
 			return false
 		case childStopping:
 			return false
+		case childStopped: // it had ended, or ignored: the plan starts it again, as OTP does
+			c.due = c.due || c.spec.Restart != Temporary && !c.barred
 		}
 	}
 	return true
@@ -272,7 +275,9 @@ func (s *supervision) failedOrDone(c *child, r Reason) {
 		s.fail(c, r, startCause(r))
 	case s.sh.phase == phaseStarting && !c.ready && !s.spec.Budget.Isolating:
 		s.sh.end(Reason{Kind: ExitError, Err: &ChildError{c.node.path, startCause(r)}})
-	case restart && decision != doNotRestart:
+	case decision == doNotRestart:
+		c.barred = true
+	case restart:
 		s.restart(c, r)
 	}
 }
