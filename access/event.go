@@ -40,6 +40,7 @@ const (
 	KindStopped        // the building stopped in order
 	KindLockFault      // alarm: the lock did not do as told
 	KindCommandRefused // an operator's command that precedence forbids
+	KindLockFaultEnded // the lock does as told again
 )
 
 // ClockQuality says how far an event's wall time can be trusted.

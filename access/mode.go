@@ -36,7 +36,7 @@ func AtRest(mode Mode, fire bool) (release bool) { return fire || mode == Locked
 // A lockdown is ended by Clear alone. Accessed cannot be commanded (ReasonNone).
 // A latched fire release refuses nothing: a command then changes the mode that
 // the door goes back to, while the door stays released until FireReset.
-func Permits(current Mode, _ bool, c Command) (ok bool, why Reason) {
+func Permits(current Mode, c Command) (ok bool, why Reason) {
 	switch {
 	case c.Clear:
 		return true, ReasonNone

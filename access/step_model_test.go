@@ -158,7 +158,7 @@ func (w *world) checkSecured(in Input, actions []Action) {
 	secures := false
 	switch in := in.(type) {
 	case Command:
-		ok, _ := Permits(w.beforeMode(), false, in)
+		ok, _ := Permits(w.beforeMode(), in)
 		exit := w.before.accessed && w.before.rex != 0 && w.now.Before(w.before.rexUntil) // egress goes before the operator
 		secures = ok && (in.Clear || !in.Mode.Releases()) && !w.s.Fire && !exit
 	case FireReset:

@@ -275,21 +275,19 @@ func TestPermits(t *testing.T) {
 	t.Parallel()
 	for current := Locked; current <= DoubleLocked; current++ {
 		for wanted := Locked; wanted <= DoubleLocked+1; wanted++ {
-			for _, fire := range []bool{false, true} {
-				ok, why := Permits(current, fire, Command{Mode: wanted})
-				wantOK, wantWhy := true, ReasonNone
-				switch {
-				case wanted == Accessed || wanted > DoubleLocked:
-					wantOK = false
-				case current == LockedDown && wanted != LockedDown:
-					wantOK, wantWhy = false, ReasonLockdown
-				}
-				if ok != wantOK || why != wantWhy {
-					t.Errorf("%v to %v, fire %t: %t %v", current, wanted, fire, ok, why)
-				}
-				if ok, _ := Permits(current, fire, Command{Mode: wanted, Clear: true}); !ok {
-					t.Errorf("clear is refused in %v", current)
-				}
+			ok, why := Permits(current, Command{Mode: wanted})
+			wantOK, wantWhy := true, ReasonNone
+			switch {
+			case wanted == Accessed || wanted > DoubleLocked:
+				wantOK = false
+			case current == LockedDown && wanted != LockedDown:
+				wantOK, wantWhy = false, ReasonLockdown
+			}
+			if ok != wantOK || why != wantWhy {
+				t.Errorf("%v to %v: %t %v", current, wanted, ok, why)
+			}
+			if ok, _ := Permits(current, Command{Mode: wanted, Clear: true}); !ok {
+				t.Errorf("clear is refused in %v", current)
 			}
 		}
 	}

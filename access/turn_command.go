@@ -1,7 +1,7 @@
 package access
 
 func (t *turn) command(c Command) {
-	if ok, why := Permits(t.s.Mode, t.s.Fire, c); !ok {
+	if ok, why := Permits(t.s.Mode, c); !ok {
 		t.record(Event{Kind: KindCommandRefused, Mode: c.Mode, Operator: c.Operator, Reason: why})
 		return
 	}

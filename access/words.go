@@ -70,7 +70,7 @@ var (
 		"mode_changed", "fire_released", "fire_reset", "tamper", "tamper_ended",
 		"record_late", "journal_degraded", "journal_restored", "store_degraded", "store_restored",
 		"gap", "actor_restarted", "actor_failed", "reads_refused", "rules_changed", "started", "stopped",
-		"lock_fault", "command_refused",
+		"lock_fault", "command_refused", "lock_fault_ended",
 	}}
 	clockWords   = words[ClockQuality]{"clock quality", []string{"unknown", "synchronised", "unsynchronised", "recorded", "virtual"}}
 	timerWords   = words[Timer]{"timer", []string{"record", "strike", "held", "indicate"}}

@@ -3,6 +3,7 @@ package actors
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 // Errors of the facade.
 var (
 	ErrUnknownDoor = errors.New("no such door")
+	ErrBadMode     = errors.New("no door can be told to take this mode")
 	errBusEnded    = errors.New("the device's worker ended by itself")
 )
 
@@ -34,7 +36,8 @@ type Building struct {
 	cfg      Config
 	exec     supervisor.Executor
 	began    time.Time
-	sys      *supervisor.System
+	sys      atomic.Pointer[supervisor.System] // nil until the tree runs
+	stopped  atomic.Bool
 	order    []*place
 	places   map[access.DoorID]*place
 	intake   intake
@@ -64,7 +67,10 @@ func New(cfg Config) (*Building, error) {
 		if w.Lock == nil {
 			return nil, fmt.Errorf("door %s has no lock: wire one in the site file", d.ID)
 		}
-		p := &place{door: d, wiring: w, source: doorPrefix + string(d.ID), readers: map[access.ReaderID]supervisor.Ref{}}
+		p := &place{door: d, wiring: w, source: doorPrefix + string(d.ID), readers: map[access.ReaderID]supervisor.Ref{}, tallies: map[access.ReaderID]*tally{}}
+		for i := range d.Readers {
+			p.tallies[d.Readers[i].ID] = &tally{}
+		}
 		p.status.Store(&DoorStatus{ID: d.ID, Name: d.Name, Mode: b.book.get(d.ID).Mode, Standing: b.book.get(d.ID).Mode})
 		b.order = append(b.order, p)
 		b.places[d.ID] = p
@@ -79,13 +85,18 @@ func (b *Building) Start(edge ...supervisor.ChildSpec) error {
 	if b.cfg.Degraded != "" {
 		b.em.emit(access.Event{Kind: access.KindStoreDegraded, Detail: b.cfg.Degraded})
 	}
-	sys, err := supervisor.Start(b.spec(edge), supervisor.Options{
+	return b.run(b.spec(edge))
+}
+
+func (b *Building) run(tree supervisor.SupervisorSpec) error {
+	sys, err := supervisor.Start(tree, supervisor.Options{
 		Root: Root, Executor: b.exec, OnBuilt: b.lookup, OnEvent: b.noteRuntime, OnFatal: b.fatal,
 	})
 	if err != nil {
+		b.flush(false)
 		return fmt.Errorf("the building cannot start: %w", err)
 	}
-	b.sys = sys
+	b.sys.Store(sys)
 	return nil
 }
 
@@ -95,29 +106,29 @@ func (b *Building) NoteRules(version uint64) {
 	b.em.emit(access.Event{Kind: access.KindRulesChanged, Count: version})
 }
 
-// Stop stops the tree in reverse order and writes what is left to the journal.
-// That a building stopped in order is the last event of its life.
+// Stop stops the tree in reverse order and writes what is left to store and
+// journal. That a building stopped in order is the last event of its life.
+// Nothing is written beside a call that hangs: then the report has zombies, and
+// the log says how many events are lost.
 func (b *Building) Stop() supervisor.StopReport {
-	report := b.sys.Stop()
-	if !report.Complete || report.Zombies > 0 {
+	sys := b.sys.Load()
+	if sys == nil {
+		return supervisor.StopReport{Complete: true}
+	}
+	report := sys.Stop()
+	if b.stopped.Swap(true) {
 		return report
 	}
-	if b.sys.Reason().Kind == supervisor.ExitShutdown { // not one that gave up
-		b.em.emit(access.Event{Kind: access.KindStopped})
+	if !report.Complete || report.Zombies > 0 {
+		b.logLost(errCutShort)
+		return report
 	}
-	b.flush()
+	last := b.flush(sys.Reason().Kind == supervisor.ExitShutdown) // not one that gave up
+	report.Took += last.Took
+	report.Abandoned = append(report.Abandoned, last.Abandoned...)
+	report.Zombies += last.Zombies
+	report.Complete = report.Complete && last.Complete
 	return report
-}
-
-func (b *Building) flush() {
-	for batch := b.intake.take(); len(batch) > 0; batch = b.intake.take() {
-		if err := b.cfg.Journal.Commit(batch); err != nil {
-			b.cfg.Log.Error().Err(err).Int("events", b.intake.depth()).
-				Msg("events lost at the stop: the journal cannot be written")
-			return
-		}
-		b.intake.done()
-	}
 }
 
 func (b *Building) fatal(r supervisor.Reason) {
@@ -147,11 +158,15 @@ func (b *Building) noteRuntime(e supervisor.Event) {
 
 // Doors is the status of every door, by its place in the site file.
 func (b *Building) Doors() []DoorStatus {
-	tree := b.sys.Tree()
-	doors := tree.Find(Root + "/doors")
+	tree := b.Tree()
 	list := make([]DoorStatus, 0, len(b.order))
+	doors := tree.Find(Root + "/doors")
 	for i, p := range b.order { // the tree has them in the same order
-		list = append(list, b.statusIn(p, &doors.Children[i]))
+		var at *supervisor.Tree
+		if doors != nil {
+			at = &doors.Children[i]
+		}
+		list = append(list, b.statusIn(p, at))
 	}
 	return list
 }
@@ -162,7 +177,7 @@ func (b *Building) Door(id access.DoorID) (DoorStatus, error) {
 	if p == nil {
 		return DoorStatus{}, fmt.Errorf("%w: %q", ErrUnknownDoor, id)
 	}
-	tree := b.sys.Tree()
+	tree := b.Tree()
 	return b.statusIn(p, tree.Find(DoorPath(id))), nil
 }
 
@@ -171,10 +186,13 @@ func (b *Building) Door(id access.DoorID) (DoorStatus, error) {
 // then it is in force but only in memory. An unknown door refuses the whole
 // command. It must not be called from inside an actor.
 func (b *Building) Command(cmd access.Command, doors ...access.DoorID) (CommandReport, error) {
+	if !cmd.Clear && (cmd.Mode == access.Accessed || cmd.Mode > access.DoubleLocked) {
+		return CommandReport{}, fmt.Errorf("%w: %v", ErrBadMode, cmd.Mode)
+	}
 	if err := b.check(doors); err != nil {
 		return CommandReport{}, err
 	}
-	return b.ask(setModes{doors, cmd})
+	return b.ask(setModes{slices.Clone(doors), cmd})
 }
 
 // ResetFire ends the latched fire release of doors. It is refused while a fire
@@ -183,7 +201,7 @@ func (b *Building) ResetFire(operator access.OperatorID, doors ...access.DoorID)
 	if err := b.check(doors); err != nil {
 		return CommandReport{}, err
 	}
-	return b.ask(resetFire{doors, operator})
+	return b.ask(resetFire{slices.Clone(doors), operator})
 }
 
 func (b *Building) check(doors []access.DoorID) error {
@@ -211,23 +229,53 @@ func (b *Building) Events(after uint64, limit int) ([]access.Event, error) {
 // LastEvent is the Seq of the newest event on disk.
 func (b *Building) LastEvent() uint64 { return b.cfg.Journal.Last() }
 
-// Tree is the tree of actors at this moment.
-func (b *Building) Tree() supervisor.Tree { return b.sys.Tree() }
+// Tree is the tree of actors at this moment; before it runs, its root alone.
+func (b *Building) Tree() supervisor.Tree {
+	if sys := b.sys.Load(); sys != nil {
+		return sys.Tree()
+	}
+	return supervisor.Tree{ID: Root, Path: Root, Supervisor: true, State: supervisor.StateStopped}
+}
 
 // Ledger takes stock of what the tree owns.
-func (b *Building) Ledger(known ...string) supervisor.Ledger { return b.sys.Ledger(known...) }
+func (b *Building) Ledger(known ...string) supervisor.Ledger {
+	if sys := b.sys.Load(); sys != nil {
+		return sys.Ledger(known...)
+	}
+	return supervisor.Ledger{}
+}
 
 // Health says what does not work.
 func (b *Building) Health() Health {
-	wrong := append(b.health.list(), failures(b.sys.Tree())...)
+	wrong := b.health.list()
+	tree := b.Tree()
+	if tree.State != supervisor.StateRunning {
+		wrong = append(wrong, "the building is "+tree.State.String())
+	}
+	for _, p := range b.order {
+		if p.jammed.Load() {
+			wrong = append(wrong, "door "+string(p.door.ID)+": the lock does not do as told")
+		}
+	}
+	wrong = append(wrong, failures(tree)...)
 	return Health{Ready: len(wrong) == 0, Degraded: wrong, Waiting: b.intake.depth()}
 }
 
-// Down is closed when the tree is down.
-func (b *Building) Down() <-chan struct{} { return b.sys.Down() }
+// Down is closed when the tree is down; nil before it runs.
+func (b *Building) Down() <-chan struct{} {
+	if sys := b.sys.Load(); sys != nil {
+		return sys.Down()
+	}
+	return nil
+}
 
 // Reason is why the tree is down; valid once Down is closed.
-func (b *Building) Reason() supervisor.Reason { return b.sys.Reason() }
+func (b *Building) Reason() supervisor.Reason {
+	if sys := b.sys.Load(); sys != nil {
+		return sys.Reason()
+	}
+	return supervisor.Reason{}
+}
 
 // Name is the building's id.
 func (b *Building) Name() string { return b.cfg.Name }

@@ -2,9 +2,11 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gatehouse/access"
+	"gatehouse/devices"
 	"gatehouse/supervisor"
 )
 
@@ -36,8 +38,9 @@ func (b *bus) Receive(_ *supervisor.Context, msg any) error {
 // releases. It waits for nothing: no disk, no rule, no area.
 type fire struct {
 	b      *Building
+	em     *emitter
 	active bool
-	again  bool // a door was too busy to be told
+	again  time.Duration // until doors that were not told are told again, or 0
 	cancel []func()
 }
 
@@ -50,11 +53,12 @@ func (fireMoved) Class() supervisor.Class {
 // Start listens, then takes the level.
 func (f *fire) Start(c *supervisor.Context) error {
 	self := c.Self()
+	f.em = f.b.emitter("fire", c.Incarnation())
 	for _, in := range f.b.cfg.Fire {
 		f.cancel = append(f.cancel, in.Listen(func(bool) { self.Send(fireMoved{}) }))
 	}
+	f.again = levelRetry // the doors may know an older level
 	f.look(c)
-	f.tell(c, f.active) // the doors may know an older level
 	return nil
 }
 
@@ -72,29 +76,64 @@ func (f *fire) Receive(c *supervisor.Context, _ any) error {
 }
 
 func (f *fire) look(c *supervisor.Context) {
-	active := false
-	for _, in := range f.b.cfg.Fire {
-		on, err := in.Level()
-		active = active || (on && err == nil)
+	active, err := FireLevel(f.b.cfg.Fire)
+	if f.b.health.setFire(err) && err != nil {
+		f.b.cfg.Log.Error().Err(err).Msg("a fire input cannot be read; its last level holds")
 	}
 	f.b.book.setFire(active)
-	if changed := active != f.active || f.again; changed {
+	if active != f.active || f.again > 0 {
 		f.tell(c, active)
 	}
 	f.active = active
+	switch {
+	case f.again > 0:
+		c.After("again", f.again)
+	case err != nil:
+		c.After("again", unreadable)
+	}
 }
 
 func (f *fire) tell(c *supervisor.Context, active bool) {
-	f.again = false
+	f.again = 0
 	for _, p := range f.b.order {
-		if p.door.FireRelease {
-			// A door that is down looks at the fire level itself when it begins.
-			f.again = c.Send(p.logic, fireLevel{active}) == supervisor.Refused || f.again
+		if !p.door.FireRelease {
+			continue
+		}
+		switch c.Send(p.logic, fireLevel{active}) {
+		case supervisor.Refused:
+			f.again = levelRetry
+		case supervisor.Down:
+			if !f.instead(c, p, active) && f.again == 0 {
+				f.again = lockRetry
+			}
 		}
 	}
-	if f.again {
-		c.After("again", levelRetry)
+}
+
+// instead does for a door that is down what its logic would do: latch, release,
+// record. The door looks at the latch when it is back.
+func (f *fire) instead(c *supervisor.Context, p *place, active bool) (ok bool) {
+	if !active {
+		return true
 	}
+	fresh := f.b.book.latchFire(p.door.ID)
+	ok = f.b.rest(p, f.em) == nil
+	if fresh {
+		f.em.emit(access.Event{Kind: access.KindFireReleased, Door: p.door.ID, Reason: access.ReasonFire})
+		c.Send(f.b.modes, wake{})
+	}
+	return ok
+}
+
+// FireLevel reports whether any fire input is active. One that cannot be read
+// keeps its last level, and is in the error.
+func FireLevel(inputs []devices.Input) (active bool, err error) {
+	for _, in := range inputs {
+		on, broken := in.Level()
+		active = active || on
+		err = errors.Join(err, broken)
+	}
+	return active, err
 }
 
 // Boot puts every output where the boot image and the fire inputs say, before

@@ -1,6 +1,7 @@
 package actors_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +84,92 @@ func TestACrashTouchesOnlyWhatBelongsToIt(t *testing.T) {
 			h.stopClean()
 		})
 	}
+}
+
+// bomb is an actor whose supervisor ends with it, once.
+type bomb struct{ armed *bool }
+
+func (b bomb) Receive(*supervisor.Context, any) error {
+	if *b.armed {
+		*b.armed = false
+		return supervisor.Escalate(errors.New("bomb"))
+	}
+	return nil
+}
+
+// A crash of the supervisor doors: every door is secured and back, those that
+// are held released keep it, and nobody else notices.
+func TestACrashOfAllDoors(t *testing.T) {
+	h := newHouse(t, 3, sim.New(1, sim.Options{}))
+	h.config.Memory = map[access.DoorID]access.DoorMemory{"door-3": {Door: "door-3", Mode: access.LockedOpen}}
+	b, err := actors.New(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	armed := true
+	h.b = b
+	if err := b.StartChanged(func(s *supervisor.SupervisorSpec) {
+		doors := s.Children[4].Supervisor
+		doors.Children = append(doors.Children, supervisor.ChildSpec{ID: "bomb", New: func() supervisor.Actor { return bomb{&armed} }})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	h.card(1, "in", 1)
+	h.sim.Quiesce()
+	if got := h.releases(3); got != [3]bool{true, false, true} {
+		t.Fatalf("released: %v", got)
+	}
+	before := lives(b.Tree(), map[string]uint64{})
+	b.Poke(actors.Root + "/doors/bomb")
+	h.sim.Advance(time.Second)
+	for path, n := range lives(b.Tree(), map[string]uint64{}) {
+		want := before[path]
+		if path == "doors" || strings.HasPrefix(path, "doors/") {
+			want++
+		}
+		if n != want {
+			t.Errorf("%s is in life %d, want %d", path, n, want)
+		}
+	}
+	if got := h.releases(3); got != [3]bool{false, false, true} || h.lock(3).Moves() != 1 {
+		t.Errorf("released: %v, door 3 moved %d times", got, h.lock(3).Moves())
+	}
+	h.answers(1)
+	h.answers(2)
+	h.stopClean()
+}
+
+// A building out of budget: every lock is at rest, those that fire or LockedOpen
+// hold keep theirs, and whoever started it is told once.
+func TestABuildingThatGivesUp(t *testing.T) {
+	h := newHouse(t, 4, sim.New(1, sim.Options{}), func(r *access.Rules) { r.Doors[0].FireRelease, r.Doors[1].FireRelease = false, false })
+	h.config.Memory = map[access.DoorID]access.DoorMemory{
+		"door-2": {Door: "door-2", Mode: access.LockedOpen}, "door-3": {Door: "door-3", Fire: true},
+	}
+	fatal, armed := 0, false
+	h.config.OnFatal = func(supervisor.Reason) { fatal++ }
+	h.startWith(supervisor.ChildSpec{ID: "server", New: func() supervisor.Actor { return bomb{&armed} }})
+	h.card(1, "in", 1)
+	h.card(4, "in", 4)
+	h.sim.Quiesce()
+	for range 4 {
+		armed = true
+		h.b.Poke(actors.Root + "/edge/server")
+		h.sim.Advance(time.Second)
+	}
+	select {
+	case <-h.b.Down():
+	default:
+		t.Fatal("the building lives")
+	}
+	if released := []bool{h.lock(1).Released(), h.lock(2).Released(), h.lock(3).Released(), h.lock(4).Released()}; !cmp.Equal(released, []bool{false, true, true, false}) || fatal != 1 {
+		t.Errorf("released: %v, told %d times", released, fatal)
+	}
+	h.stopClean()
+	if last := h.journal.events[len(h.journal.events)-1]; last.Kind == access.KindStopped {
+		t.Error("it says that it stopped in order")
+	}
+	h.once()
 }
 
 // probedEdge is an actor of the edge that a Probe can crash.

@@ -1,9 +1,24 @@
 package actors
 
-import "gatehouse/supervisor"
+import (
+	"gatehouse/access"
+	"gatehouse/supervisor"
+)
 
 // Poke sends a message that every actor ignores, so that a Probe is called.
-func (b *Building) Poke(path string) supervisor.Delivery { return b.sys.Ref(path).Send(poke{}) }
+func (b *Building) Poke(path string) supervisor.Delivery { return b.sys.Load().Ref(path).Send(poke{}) }
+
+// Tell gives a command without waiting for its answer.
+func (b *Building) Tell(cmd access.Command, doors ...access.DoorID) supervisor.Delivery {
+	return b.modes.Send(setModes{doors, cmd})
+}
+
+// StartChanged is Start with a tree that the test has changed.
+func (b *Building) StartChanged(change func(*supervisor.SupervisorSpec)) error {
+	spec := b.spec(nil)
+	change(&spec)
+	return b.run(spec)
+}
 
 type poke struct{}
 

@@ -11,6 +11,12 @@ import (
 // nothing here but one token.
 type feed struct{ b *Building }
 
+// Start tells everybody: an earlier life may have crashed before it did.
+func (f *feed) Start(*supervisor.Context) error {
+	f.b.watchers.tell()
+	return nil
+}
+
 // Receive hands the news on.
 func (f *feed) Receive(_ *supervisor.Context, msg any) error {
 	if _, ok := msg.(written); ok {

@@ -20,7 +20,8 @@ type memoryJournal struct {
 	mu     sync.Mutex
 	events []access.Event
 	seen   map[access.Source]uint64
-	fail   error
+	fail   error // of Commit
+	blind  error // of Read
 }
 
 func (j *memoryJournal) Commit(events []access.Event) error {
@@ -48,8 +49,8 @@ func (j *memoryJournal) Commit(events []access.Event) error {
 func (j *memoryJournal) Read(after uint64, limit int) ([]access.Event, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if after >= uint64(len(j.events)) {
-		return nil, nil
+	if j.blind != nil || after >= uint64(len(j.events)) {
+		return nil, j.blind
 	}
 	list := j.events[after:]
 	return append([]access.Event(nil), list[:min(limit, len(list))]...), nil
@@ -101,6 +102,7 @@ type house struct {
 	store   *memoryStore
 	config  actors.Config
 	crash   access.Card // a card that crashes the logic, if not zero
+	probe   func(path, msg string)
 }
 
 // directory has person p-N with card N at facility 1, N from 1 on.

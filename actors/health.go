@@ -13,6 +13,7 @@ type health struct {
 	journal  error
 	store    error
 	areas    error
+	fire     error
 	degraded string
 	missing  []string
 }
@@ -25,11 +26,11 @@ type Health struct {
 	Waiting  int      `json:"events_waiting"` // events not yet on disk
 }
 
-// setJournal and setStore report whether the state changed between good and bad.
+// The setters report whether the state changed between good and bad.
 func (h *health) setJournal(err error) (changed bool) { return h.set(&h.journal, err) }
 func (h *health) setStore(err error) (changed bool)   { return h.set(&h.store, err) }
-
-func (h *health) setAreas(err error) { h.set(&h.areas, err) }
+func (h *health) setAreas(err error) (changed bool)   { return h.set(&h.areas, err) }
+func (h *health) setFire(err error) (changed bool)    { return h.set(&h.fire, err) }
 
 func (h *health) set(what *error, err error) bool {
 	h.mu.Lock()
@@ -61,6 +62,9 @@ func (h *health) list() (wrong []string) {
 	}
 	if h.areas != nil {
 		wrong = append(wrong, "areas: where people are could not be read back from the journal: "+h.areas.Error())
+	}
+	if h.fire != nil {
+		wrong = append(wrong, "fire input: "+h.fire.Error())
 	}
 	return wrong
 }

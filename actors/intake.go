@@ -19,6 +19,7 @@ type intake struct {
 	mu       sync.Mutex
 	waiting  []access.Event
 	inFlight []access.Event
+	out      bool // a commit is under way, perhaps of a life that is over
 	lost     uint64
 }
 
@@ -34,11 +35,15 @@ func (q *intake) offer(e access.Event) {
 	q.waiting = append(q.waiting, e)
 }
 
-// take hands out the next batch. What was taken and not yet done comes first,
-// again.
+// take hands out the next batch; what was taken and not yet done comes again.
+// It is nothing while an earlier commit is under way: two must never run at
+// once.
 func (q *intake) take() []access.Event {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.out {
+		return nil
+	}
 	if len(q.inFlight) == 0 {
 		n := min(batchLimit, len(q.waiting))
 		q.inFlight = append(q.inFlight, q.waiting[:n]...)
@@ -47,10 +52,18 @@ func (q *intake) take() []access.Event {
 			q.waiting = nil
 		}
 	}
+	q.out = len(q.inFlight) > 0
 	return append([]access.Event(nil), q.inFlight...)
 }
 
-// done forgets the batch: it is on disk.
+// giveBack ends a commit, whatever came of it.
+func (q *intake) giveBack() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.out = false
+}
+
+// done forgets the batch: it is on disk, and those who wait for it are told.
 func (q *intake) done() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -63,6 +76,20 @@ func (q *intake) gap() (lost uint64) {
 	defer q.mu.Unlock()
 	lost, q.lost = q.lost, 0
 	return lost
+}
+
+// passages are those that may not be on disk yet, oldest first.
+func (q *intake) passages() (list []access.Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, part := range [][]access.Event{q.inFlight, q.waiting} {
+		for i := range part {
+			if part[i].Kind == access.KindPassage {
+				list = append(list, part[i])
+			}
+		}
+	}
+	return list
 }
 
 func (q *intake) depth() int {

@@ -1,6 +1,9 @@
 package actors
 
 import (
+	"sync/atomic"
+	"time"
+
 	"gatehouse/access"
 	"gatehouse/devices"
 	"gatehouse/supervisor"
@@ -16,28 +19,37 @@ type input struct {
 	refused uint64
 }
 
-// Start listens, then tells the level: what moved in between comes after it.
+// unreadable is how long an input that cannot be read is left alone.
+const unreadable = time.Second
+
+// Start listens, then tells the level: what moved in between comes after it. A
+// request to exit is an edge: a level that was there before asks nothing.
 func (i *input) Start(c *supervisor.Context) error {
 	self := c.Self()
 	i.refused = c.Refused()
 	i.cancel = i.device.Listen(func(active bool) { self.Send(moved{i.what, active}) })
-	i.tellLevel(c)
+	if i.what != rexPart {
+		i.tellLevel(c)
+	}
 	return nil
 }
 
-// Receive hands an edge on. After a refusal (a contact that chatters) the level
-// is told instead: the last one counts.
+// Receive hands an edge on. Refused ones (a contact that chatters) are made good
+// by the level, told after all that still waits: the last one counts.
 func (i *input) Receive(c *supervisor.Context, msg any) error {
 	switch m := msg.(type) {
 	case moved:
-		if now := c.Refused(); now != i.refused {
-			i.refused = now
-			i.tellLevel(c)
-			return nil
-		}
 		i.tell(c, m.active)
+		if now := c.Refused(); now != i.refused && i.what != rexPart {
+			i.refused = now
+			c.After("again", 0)
+		}
 	case supervisor.Tick:
-		i.tellLevel(c)
+		if i.what == rexPart {
+			i.tell(c, true)
+		} else {
+			i.tellLevel(c)
+		}
 	}
 	return nil
 }
@@ -50,15 +62,20 @@ func (i *input) Stop(*supervisor.Context, supervisor.Reason) {
 }
 
 func (i *input) tellLevel(c *supervisor.Context) {
-	if i.what == rexPart {
-		return // a request is an edge: a level that was there before asks nothing
+	active, err := i.device.Level()
+	if err != nil {
+		c.After("again", unreadable)
+		return
 	}
-	if active, err := i.device.Level(); err == nil {
-		i.tell(c, active)
-	}
+	i.tell(c, active)
 }
 
+// tell comes again when the door is too busy: with the level, or with the
+// request to exit itself.
 func (i *input) tell(c *supervisor.Context, active bool) {
+	if i.what == rexPart && !active {
+		return // the end of a request asks nothing
+	}
 	if c.Send(i.p.logic, moved{i.what, active}) == supervisor.Refused {
 		c.After("again", levelRetry)
 	}
@@ -77,9 +94,14 @@ type reader struct {
 	cancel  func()
 	busy    bool
 	waiting []devices.CardRead
-	over    uint64 // refused here, besides the mailbox's own count
-	counted uint64 // refusals that are in the journal
-	report  bool   // a report of refusals is due
+	tally   *tally
+	report  bool // a report of refusals is due
+}
+
+// tally is what all lives of a reader refused.
+type tally struct {
+	over    atomic.Uint64 // refused by the actor, besides the mailbox's own count
+	counted atomic.Uint64 // refusals that are in the journal
 }
 
 const maxWaitingReads = 4
@@ -92,17 +114,20 @@ func (r *reader) Start(c *supervisor.Context) error {
 	}
 	r.format = format
 	r.em = r.b.emitter("reader/"+string(r.p.door.ID)+"/"+string(r.rule.ID), c.Incarnation())
-	r.counted = c.Refused()
 	self := c.Self()
 	r.cancel = r.wiring.Reader.Listen(func(read devices.CardRead) { self.Send(heard{read}) })
+	r.noticeRefusals(c) // of an earlier life
 	return nil
 }
 
-// Stop stops listening.
-func (r *reader) Stop(*supervisor.Context, supervisor.Reason) {
-	if r.cancel != nil {
-		r.cancel()
+// Stop stops listening, and counts what waits here as refused.
+func (r *reader) Stop(c *supervisor.Context, _ supervisor.Reason) {
+	if r.cancel == nil {
+		return
 	}
+	r.cancel()
+	r.tally.over.Add(uint64(len(r.waiting)))
+	r.reportRefusals(c)
 }
 
 // Receive handles cards, the logic's acknowledgements and indications.
@@ -111,11 +136,8 @@ func (r *reader) Receive(c *supervisor.Context, msg any) error {
 	case heard:
 		r.heard(c, m.read)
 	case taken:
-		r.busy = false
-		if len(r.waiting) > 0 {
-			next := r.waiting[0]
-			r.waiting = append(r.waiting[:0], r.waiting[1:]...)
-			r.present(c, next)
+		if m.life == c.Incarnation() {
+			r.taken(c)
 		}
 	case indicate:
 		r.indicate(m.signal)
@@ -126,6 +148,16 @@ func (r *reader) Receive(c *supervisor.Context, msg any) error {
 	return nil
 }
 
+// taken: the door is done with the card that was under way.
+func (r *reader) taken(c *supervisor.Context) {
+	r.busy = false
+	if len(r.waiting) > 0 {
+		next := r.waiting[0]
+		r.waiting = append(r.waiting[:0], r.waiting[1:]...)
+		r.present(c, next)
+	}
+}
+
 func (r *reader) heard(c *supervisor.Context, read devices.CardRead) {
 	switch {
 	case !r.busy:
@@ -133,35 +165,42 @@ func (r *reader) heard(c *supervisor.Context, read devices.CardRead) {
 	case len(r.waiting) < maxWaitingReads:
 		r.waiting = append(r.waiting, read)
 	default:
-		r.over++
+		r.tally.over.Add(1)
 	}
 }
 
 func (r *reader) present(c *supervisor.Context, read devices.CardRead) {
 	card, err := r.format.Decode(read.Bits, read.Raw[:])
 	sent := c.Send(r.p.logic, presented{
-		reader: r.rule.ID, card: card, unreadable: err != nil,
+		reader: r.rule.ID, life: c.Incarnation(), card: card, unreadable: err != nil,
 		origin: access.Origin{File: read.Origin.File, Row: read.Origin.Row, Order: read.Origin.Order},
 	})
 	if r.busy = sent.OK(); !r.busy {
-		r.over++
+		r.tally.over.Add(1)
 	}
 }
 
 // noticeRefusals makes one event of all refusals of a second.
 func (r *reader) noticeRefusals(c *supervisor.Context) {
-	if c.Refused()+r.over > r.counted && !r.report {
+	if !r.report && r.refusals(c) > 0 {
 		r.report = true
 		c.After("refused", refusalPeriod)
 	}
 }
 
+// refusals are those that are not in the journal yet.
+func (r *reader) refusals(c *supervisor.Context) uint64 {
+	return c.Refused() + r.tally.over.Load() - r.tally.counted.Load()
+}
+
 func (r *reader) reportRefusals(c *supervisor.Context) {
-	total, before := c.Refused()+r.over, r.counted
-	r.counted, r.report = total, false
-	r.em.emit(access.Event{
-		Kind: access.KindReadsRefused, Door: r.p.door.ID, Reader: r.rule.ID, Count: total - before,
-	})
+	r.report = false
+	n := r.refusals(c)
+	if n == 0 {
+		return
+	}
+	r.tally.counted.Add(n)
+	r.em.emit(access.Event{Kind: access.KindReadsRefused, Door: r.p.door.ID, Reader: r.rule.ID, Count: n})
 }
 
 func (r *reader) indicate(s access.Signal) {

@@ -48,17 +48,31 @@ func (r *recorder) next(c *supervisor.Context) {
 		return
 	}
 	if !r.b.health.journalDown() {
-		if lost := r.b.intake.gap(); lost > 0 {
-			r.em.emit(access.Event{Kind: access.KindGap, Count: lost})
-		}
+		r.b.recordGap(r.em)
 	}
 	batch := r.b.intake.take()
 	if len(batch) == 0 {
 		return
 	}
-	r.busy = c.Task(commitTask, 0, func(context.Context) (any, error) {
-		return batch, r.b.cfg.Journal.Commit(batch)
+	r.busy = c.Task(commitTask, 0, func(ctx context.Context) (any, error) {
+		return batch, r.b.commit(ctx, batch)
 	}) == nil
+	if !r.busy {
+		r.b.intake.giveBack()
+	}
+}
+
+// commit is a commit's worker. It may outlive the actor's life that began it;
+// then it wakes the next one, which hands the batch in again: the journal keeps
+// it once.
+func (b *Building) commit(ctx context.Context, batch []access.Event) error {
+	defer func() {
+		b.intake.giveBack()
+		if ctx.Err() != nil {
+			b.journal.Send(wake{})
+		}
+	}()
+	return b.cfg.Journal.Commit(batch)
 }
 
 func (r *recorder) committed(c *supervisor.Context, done supervisor.TaskDone) {
@@ -80,32 +94,34 @@ func (r *recorder) committed(c *supervisor.Context, done supervisor.TaskDone) {
 	r.next(c)
 }
 
-// announce tells the doors that their events are on disk, and the feed.
+// announce tells the doors that their events are on disk, and the feed. Only a
+// door's present life waits for that.
 func (r *recorder) announce(c *supervisor.Context, batch []access.Event) {
-	type life struct {
-		door access.DoorID
-		run  uint64
-	}
-	newest := map[life]uint64{}
-	var order []life
+	newest := map[*place]recorded{}
+	var order []*place
 	for i := range batch {
 		s := &batch[i].Source
-		door, ok := doorOf(s.Name)
-		if !ok {
+		id, ok := doorOf(s.Name)
+		p := r.b.places[id]
+		if !ok || p == nil || p.life.Load() != s.Run {
 			continue
 		}
-		l := life{door, s.Run}
-		if newest[l] == 0 {
-			order = append(order, l)
+		if newest[p].number == 0 {
+			order = append(order, p)
 		}
-		newest[l] = max(newest[l], s.Number)
+		newest[p] = recorded{s.Run, max(newest[p].number, s.Number)}
 	}
-	for _, l := range order {
-		if p := r.b.places[l.door]; p != nil {
-			c.Send(p.logic, recorded{l.run, newest[l]})
-		}
+	for _, p := range order {
+		c.Send(p.logic, newest[p]) // a refused one is made good by TimerRecord
 	}
-	c.Send(r.b.feed, written{batch})
+	c.Send(r.b.feed, written{})
+}
+
+// recordGap makes a record of the events that were lost.
+func (b *Building) recordGap(em *emitter) {
+	if lost := b.intake.gap(); lost > 0 {
+		em.emit(access.Event{Kind: access.KindGap, Count: lost})
+	}
 }
 
 func (b *Building) retry() time.Duration {

@@ -17,28 +17,32 @@ type logic struct {
 	state access.DoorState
 	known bool // the contact's level is known
 	open  bool
-	// tampered is the last level that the journal knows of.
-	tampered bool
-	asks     map[uint64]question
-	asked    uint64
+	asks  map[uint64]question
+	asked uint64
 }
 
-// question is a card that waits for the areas' answer.
+// question is a card that waits for the areas' answer; life is its reader's.
 type question struct {
 	request access.Request
 	from    access.ReaderID
+	life    uint64
 }
 
-// Start takes the mode from the building's book, never from a zero value.
+// Start takes the mode from the building's book, never from a zero value. A
+// command that an earlier life did not come to is carried out now.
 func (l *logic) Start(c *supervisor.Context) error {
 	l.run = c.Incarnation()
-	l.asks = map[uint64]question{}
+	l.p.life.Store(l.run)
+	l.asks, l.asked = map[uint64]question{}, l.run<<32 // no answer to an earlier life is taken for ours
+	owed, number, ok := l.b.book.owed(l.p.door.ID)
 	memory := l.b.book.get(l.p.door.ID)
 	l.state = access.Restore(memory.Mode, memory.Fire)
-	l.tampered = l.run > 1 && l.tamperLevel() // an earlier life recorded it
 	l.step(c, access.Begin{Contact: l.contact()})
 	if l.b.book.fireActive() {
 		l.step(c, access.FireInput{Active: true})
+	}
+	if ok {
+		l.told(c, toDoor{owed, number})
 	}
 	return nil
 }
@@ -56,14 +60,6 @@ func (l *logic) contact() access.Contact {
 		return access.ContactOpen
 	}
 	return access.ContactClosed
-}
-
-func (l *logic) tamperLevel() bool {
-	if l.p.wiring.Tamper == nil {
-		return false
-	}
-	active, err := l.p.wiring.Tamper.Level()
-	return active && err == nil
 }
 
 // Stop cancels a release that still waits.
@@ -87,7 +83,7 @@ func (l *logic) Receive(c *supervisor.Context, msg any) error {
 			l.step(c, access.Recorded{Number: m.number})
 		}
 	case toDoor:
-		l.step(c, m.input)
+		l.told(c, m)
 	case fireLevel:
 		l.step(c, access.FireInput{Active: m.active})
 	case moved:
@@ -111,12 +107,22 @@ func (l *logic) moved(c *supervisor.Context, m moved) {
 			l.step(c, access.REXPressed{})
 		}
 	case tamperPart:
-		if l.tampered == m.active {
+		if l.p.tampered.Swap(m.active) == m.active {
 			return
 		}
-		l.tampered = m.active
 		l.step(c, access.TamperChanged{Active: m.active, Detail: partNames[m.what]})
 	}
+}
+
+// told carries a command out, unless that was done already.
+func (l *logic) told(c *supervisor.Context, m toDoor) {
+	if m.number > 0 && !l.b.book.claim(l.p.door.ID, m.number) {
+		return
+	}
+	if _, ok := m.input.(access.FireReset); ok { // what the door knows may be older
+		l.step(c, access.FireInput{Active: l.b.book.fireActive()})
+	}
+	l.step(c, m.input)
 }
 
 func (l *logic) presented(c *supervisor.Context, m presented) {
@@ -124,9 +130,8 @@ func (l *logic) presented(c *supervisor.Context, m presented) {
 	if !ok {
 		return
 	}
-	memory := l.b.book.get(l.p.door.ID)
-	q := question{from: m.reader, request: access.Request{
-		Now: c.Now(), Origin: m.origin, Door: l.p.door, Reader: reader, Mode: memory.Mode, Fire: memory.Fire, Unreadable: m.unreadable,
+	q := question{from: m.reader, life: m.life, request: access.Request{
+		Now: c.Now(), Origin: m.origin, Door: l.p.door, Reader: reader, Unreadable: m.unreadable,
 	}}
 	if !m.unreadable {
 		person, known, err := l.b.cfg.Directory.Lookup(m.card)
@@ -135,18 +140,18 @@ func (l *logic) presented(c *supervisor.Context, m presented) {
 	l.decide(c, q)
 }
 
-// decide finishes a question, or asks the areas first.
+// decide finishes a question, or asks the areas first. The mode may have changed
+// while they were asked.
 func (l *logic) decide(c *supervisor.Context, q question) {
+	memory := l.b.book.get(l.p.door.ID)
+	q.request.Mode, q.request.Fire = memory.Mode, memory.Fire
 	d := access.Decide(q.request, l.b.cfg.Rules)
 	if d.NeedsArea && !q.request.Area.Asked {
 		l.ask(c, q)
 		return
 	}
-	if d.Verdict == access.Denied && q.request.Area.Reservation != 0 {
-		c.Send(l.b.tracker, cancel{q.request.Area.Reservation})
-	}
 	l.step(c, access.Decided{Decision: d})
-	c.Send(l.p.readers[q.from], taken{})
+	c.Send(l.p.readers[q.from], taken{q.life})
 }
 
 func (l *logic) ask(c *supervisor.Context, q question) {
@@ -175,9 +180,6 @@ func (l *logic) reserved(c *supervisor.Context, m reserved) {
 	}
 	delete(l.asks, m.id)
 	c.CancelTimer(areaKey(m.id))
-	// The mode may have changed while the areas were asked.
-	memory := l.b.book.get(l.p.door.ID)
-	q.request.Mode, q.request.Fire = memory.Mode, memory.Fire
 	q.request.Area = m.answer
 	l.decide(c, q)
 }
@@ -208,6 +210,9 @@ func (l *logic) step(c *supervisor.Context, in access.Input) {
 }
 
 func (l *logic) carryOut(c *supervisor.Context, action access.Action) {
+	if l.p.life.Load() != l.run {
+		return // this life was given up; its successor has the door
+	}
 	switch a := action.(type) {
 	case access.Record:
 		a.Event.Source.Name, a.Event.Source.Boot, a.Event.Source.Run = l.p.source, l.b.cfg.Boot, l.run
@@ -228,27 +233,33 @@ func (l *logic) carryOut(c *supervisor.Context, action access.Action) {
 	case access.CancelPassage:
 		c.Send(l.b.tracker, cancel{a.Reservation})
 	case access.Persist:
-		if l.b.book.set(access.DoorMemory{Door: l.p.door.ID, Mode: a.Mode, Fire: a.Fire}) {
+		if l.b.book.persist(access.DoorMemory{Door: l.p.door.ID, Mode: a.Mode, Fire: a.Fire}) {
 			c.Send(l.b.modes, wake{})
 		}
 	}
 }
 
 func (l *logic) indicate(c *supervisor.Context, a access.Indicate) {
-	for id, r := range l.p.readers {
-		if a.Reader == "" || a.Reader == id {
-			c.Send(r, indicate{a.Signal})
+	for i := range l.p.door.Readers {
+		if id := l.p.door.Readers[i].ID; a.Reader == "" || a.Reader == id {
+			c.Send(l.p.readers[id], indicate{a.Signal})
 		}
 	}
 }
 
+// publish shows the door's state, if it is another one.
 func (l *logic) publish(now time.Time) {
-	l.p.status.Store(&DoorStatus{
+	before := l.p.status.Load()
+	s := DoorStatus{
 		ID: l.p.door.ID, Name: l.p.door.Name,
 		Mode: l.state.Shown(l.p.door), Standing: l.state.Mode,
 		Fire: l.state.Fire, Releasing: l.state.Releasing(), Released: l.state.Released(),
-		Alarm: alarm(l.state.Alarm), ContactKnown: l.known, Open: l.open, Since: now.UTC(),
-	})
+		Alarm: alarm(l.state.Alarm), ContactKnown: l.known, Open: l.open, Since: before.Since,
+	}
+	if s != *before || s.Since.IsZero() {
+		s.Since = now.UTC()
+		l.p.status.Store(&s)
+	}
 }
 
 func alarm(k access.Kind) string {

@@ -20,8 +20,12 @@ func (recorded) Class() supervisor.Class {
 	return supervisor.Class{Lane: supervisor.Control, Key: "recorded"}
 }
 
-// written goes to the feed: the journal has events up to last.
-type written struct{ events []access.Event }
+// written goes to the feed: the journal has grown.
+type written struct{}
+
+func (written) Class() supervisor.Class {
+	return supervisor.Class{Lane: supervisor.Control, Key: "written"}
+}
 
 // setModes is an operator's command for some doors, asked of modes.
 type setModes struct {
@@ -35,8 +39,12 @@ type resetFire struct {
 	operator access.OperatorID
 }
 
-// toDoor is an input for a door's logic that goes before card reads.
-type toDoor struct{ input access.Input }
+// toDoor is an operator's word for a door's logic; it goes before card reads. A
+// command that secures has a number in the book, and may come more than once.
+type toDoor struct {
+	input  access.Input
+	number uint64
+}
 
 func (toDoor) Class() supervisor.Class { return supervisor.Class{Lane: supervisor.Control} }
 
@@ -72,15 +80,16 @@ var partNames = [...]string{"contact", "rex", "tamper"}
 type heard struct{ read devices.CardRead }
 
 // presented is a card at a reader, from the reader's actor to the door's logic;
-// taken is the logic's word that it is done with it.
+// taken is the logic's word that it is done with it. life is the reader's.
 type (
 	presented struct {
 		reader     access.ReaderID
+		life       uint64
 		card       access.Card
 		unreadable bool
 		origin     access.Origin
 	}
-	taken struct{}
+	taken struct{ life uint64 }
 )
 
 func (taken) Class() supervisor.Class { return supervisor.Class{Lane: supervisor.Control} }

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,24 +19,43 @@ type modes struct {
 	busy    bool
 	em      *emitter
 	waiting []pending
+	owed    []access.DoorID // too busy to take a command that secures; told again
 }
 
 // pending is an operator who waits until the doors are saved.
 type pending struct {
 	to      supervisor.ReplyTo
-	doors   map[access.DoorID]access.DoorMemory
+	wanted  []wanted
 	results []CommandResult
 	until   time.Time // then the operator is told that nothing is saved yet
 }
 
-// maxPending bounds the operators that can wait at once.
+// maxPending bounds the operators that can wait at once. One more is answered
+// without waiting for the disk; the command is carried out all the same.
 const maxPending = 64
 
-// Start saves what an earlier life left unsaved.
+// Timers of modes.
+const (
+	expireTimer = "expire"
+	owedTimer   = "owed"
+)
+
+// Start saves what an earlier life left unsaved, and tells what it left untold.
 func (m *modes) Start(c *supervisor.Context) error {
 	m.em = m.b.emitter("modes", c.Incarnation())
+	for _, p := range m.b.order {
+		m.owed = append(m.owed, p.door.ID)
+	}
+	m.tellOwed(c)
 	m.save(c)
 	return nil
+}
+
+// Stop leaves no operator waiting.
+func (m *modes) Stop(*supervisor.Context, supervisor.Reason) {
+	for _, p := range m.waiting {
+		m.reply(p)
+	}
 }
 
 // Receive handles commands, wake-ups and save results.
@@ -48,80 +68,118 @@ func (m *modes) Receive(c *supervisor.Context, msg any) error {
 	case wake:
 		m.save(c)
 	case supervisor.Tick:
+		if msg.Key == owedTimer {
+			m.tellOwed(c)
+			return nil
+		}
 		m.answer(c, nil)
 		m.save(c)
 	case supervisor.TaskDone:
 		m.busy = false
-		m.saved(c, msg)
+		m.saved(c, msg.Err)
 	}
 	return nil
 }
 
 func (m *modes) command(c *supervisor.Context, msg setModes) {
-	p := pending{to: c.ReplyTo(), doors: map[access.DoorID]access.DoorMemory{}}
+	p := pending{to: c.ReplyTo()}
 	for _, id := range msg.doors {
-		p.results = append(p.results, m.commandOne(c, id, msg.command, p.doors))
+		now := m.b.book.get(id)
+		ok, why := access.Permits(now.Mode, msg.command)
+		switch {
+		case !ok:
+			m.refuse(&p, id, why, msg.command)
+		case target(msg.command).Releases():
+			m.release(c, &p, id, msg.command)
+		default:
+			m.secure(c, &p, id, msg.command)
+		}
 	}
 	m.answerWhenSaved(c, p)
 }
 
-// commandOne tells one door. A mode that secures is in the book before the door
-// is told: whatever crashes next, the door comes back secured.
-func (m *modes) commandOne(c *supervisor.Context, id access.DoorID, cmd access.Command, wait map[access.DoorID]access.DoorMemory) CommandResult {
-	now := m.b.book.get(id)
-	if ok, why := access.Permits(now.Mode, now.Fire, cmd); !ok {
-		c.Send(m.b.places[id].logic, toDoor{cmd}) // it records the refusal
-		return CommandResult{Door: id, Refused: why}
+// refuse does not bother the door: it may not have heard yet of what forbids
+// the command.
+func (m *modes) refuse(p *pending, id access.DoorID, why access.Reason, cmd access.Command) {
+	m.em.emit(access.Event{Kind: access.KindCommandRefused, Door: id, Mode: cmd.Mode, Operator: cmd.Operator, Reason: why})
+	p.results = append(p.results, CommandResult{Door: id, Refused: why})
+}
+
+// release leaves everything to the door, which records before it releases.
+func (m *modes) release(c *supervisor.Context, p *pending, id access.DoorID, cmd access.Command) {
+	ok := c.Send(m.b.places[id].logic, toDoor{input: cmd}).OK()
+	p.results = append(p.results, CommandResult{Door: id, Accepted: ok, Down: !ok})
+	if ok {
+		p.wanted = append(p.wanted, wanted{door: id, mode: cmd.Mode, given: m.b.book.given(id)})
 	}
-	wanted := now
-	if wanted.Mode = cmd.Mode; cmd.Clear {
-		wanted.Mode = access.Locked
+}
+
+// secure has the mode in the book before the door is told: whatever crashes
+// next, the door comes back secured.
+func (m *modes) secure(c *supervisor.Context, p *pending, id access.DoorID, cmd access.Command) {
+	number := m.b.book.secure(id, cmd)
+	p.wanted = append(p.wanted, wanted{door: id, mode: target(cmd), given: number})
+	down := m.tell(c, id, cmd, number)
+	p.results = append(p.results, CommandResult{Door: id, Accepted: true, Down: down})
+}
+
+// tell hands a command that secures to a door. A door that is too busy is told
+// again. For one that is down the lock is put to rest and the record is made
+// here; the mode holds when it is back.
+func (m *modes) tell(c *supervisor.Context, id access.DoorID, cmd access.Command, number uint64) (down bool) {
+	p := m.b.places[id]
+	switch c.Send(p.logic, toDoor{cmd, number}) {
+	case supervisor.Refused:
+		m.owed = append(m.owed, id)
+		c.After(owedTimer, levelRetry)
+	case supervisor.Down:
+		_ = m.b.rest(p, m.em) // a fault is an event, and the lock's next life tries again
+		if m.b.book.claim(id, number) {
+			m.em.emit(access.Event{
+				Kind: access.KindModeChanged, Door: id, Mode: target(cmd), Operator: cmd.Operator, Reason: access.ReasonOperator,
+			})
+		}
+		return true
 	}
-	if !wanted.Mode.Releases() {
-		m.b.book.set(wanted)
-	}
-	wait[id] = wanted
-	switch d := c.Send(m.b.places[id].logic, toDoor{cmd}); {
-	case d.OK():
-		return CommandResult{Door: id, Accepted: true}
-	case wanted.Mode.Releases():
-		delete(wait, id)
-		return CommandResult{Door: id, Down: true}
-	default: // the lock is at rest already; the mode holds once the door is back
-		return CommandResult{Door: id, Accepted: true, Down: true}
+	return false
+}
+
+func (m *modes) tellOwed(c *supervisor.Context) {
+	owed := m.owed
+	m.owed = nil
+	for _, id := range owed {
+		if cmd, number, ok := m.b.book.owed(id); ok {
+			m.tell(c, id, cmd, number)
+		}
 	}
 }
 
 func (m *modes) reset(c *supervisor.Context, msg resetFire) {
-	p := pending{to: c.ReplyTo(), doors: map[access.DoorID]access.DoorMemory{}}
+	p := pending{to: c.ReplyTo()}
 	for _, id := range msg.doors {
-		r := CommandResult{Door: id}
-		switch now := m.b.book.get(id); {
-		case !now.Fire:
-			r.Accepted = true
+		switch {
+		case !m.b.book.get(id).Fire:
+			p.results = append(p.results, CommandResult{Door: id, Accepted: true})
 		case m.b.book.fireActive():
-			r.Refused = access.ReasonFire
-			c.Send(m.b.places[id].logic, toDoor{access.FireReset{Operator: msg.operator}})
+			m.refuse(&p, id, access.ReasonFire, access.Command{Operator: msg.operator})
 		default:
-			r.Accepted = c.Send(m.b.places[id].logic, toDoor{access.FireReset{Operator: msg.operator}}).OK()
-			r.Down = !r.Accepted
-			if now.Fire = false; r.Accepted {
-				p.doors[id] = now
+			ok := c.Send(m.b.places[id].logic, toDoor{input: access.FireReset{Operator: msg.operator}}).OK()
+			p.results = append(p.results, CommandResult{Door: id, Accepted: ok, Down: !ok})
+			if ok {
+				p.wanted = append(p.wanted, wanted{door: id, reset: true})
 			}
 		}
-		p.results = append(p.results, r)
 	}
 	m.answerWhenSaved(c, p)
 }
 
 func (m *modes) answerWhenSaved(c *supervisor.Context, p pending) {
-	if len(m.waiting) >= maxPending {
-		p.to.Fail(supervisor.ErrRefused)
-		return
-	}
 	p.until = c.Now().Add(CommandLimit)
-	m.waiting = append(m.waiting, p)
-	c.After("expire", CommandLimit)
+	if len(m.waiting) < maxPending {
+		m.waiting = append(m.waiting, p)
+	} else {
+		m.reply(p)
+	}
 	m.save(c)
 	m.answer(c, nil)
 }
@@ -131,27 +189,43 @@ func (m *modes) save(c *supervisor.Context) {
 	if m.busy {
 		return
 	}
-	changes := m.b.book.changes()
+	changes := m.b.book.take()
 	if len(changes) == 0 {
 		m.answer(c, nil)
 		return
 	}
-	m.busy = c.Task("save", 0, func(context.Context) (any, error) {
-		return changes, m.b.cfg.Store.SaveDoors(changes)
-	}) == nil
+	err := c.Task("save", 0, func(ctx context.Context) (any, error) { return nil, m.b.saveDoors(ctx, changes) })
+	if m.busy = err == nil; !m.busy {
+		m.b.book.giveBack(changes, err)
+	}
 }
 
-func (m *modes) saved(c *supervisor.Context, done supervisor.TaskDone) {
-	if done.Err != nil {
-		if m.b.health.setStore(fmt.Errorf("modes are kept in memory: %w", done.Err)) {
-			m.em.emit(access.Event{Kind: access.KindStoreDegraded, Detail: done.Err.Error()})
-			m.b.cfg.Log.Error().Err(done.Err).Msg("store degraded: modes hold, but only in memory")
+var errCutShort = errors.New("the call did not return")
+
+// saveDoors is a save's worker. It may outlive the actor's life that began it;
+// then it wakes the next one.
+func (b *Building) saveDoors(ctx context.Context, changes []access.DoorMemory) (err error) {
+	err = errCutShort // should the store panic
+	defer func() {
+		b.book.giveBack(changes, err)
+		if ctx.Err() != nil {
+			b.modes.Send(wake{})
 		}
-		m.answer(c, done.Err)
+	}()
+	err = b.cfg.Store.SaveDoors(changes)
+	return err
+}
+
+func (m *modes) saved(c *supervisor.Context, err error) {
+	if err != nil {
+		if m.b.health.setStore(fmt.Errorf("modes are kept in memory: %w", err)) {
+			m.em.emit(access.Event{Kind: access.KindStoreDegraded, Detail: err.Error()})
+			m.b.cfg.Log.Error().Err(err).Msg("store degraded: modes hold, but only in memory")
+		}
+		m.answer(c, err)
 		c.After("retry", m.b.retry())
 		return
 	}
-	m.b.book.saved(done.Value.([]access.DoorMemory))
 	if m.b.health.setStore(nil) {
 		m.em.emit(access.Event{Kind: access.KindStoreRestored})
 		m.b.cfg.Log.Info().Msg("store restored")
@@ -159,26 +233,34 @@ func (m *modes) saved(c *supervisor.Context, done supervisor.TaskDone) {
 	m.save(c)
 }
 
-// answer tells those operators whose doors are all on disk. With an error it
-// tells everybody: the command is in force, but only in memory.
+// answer tells those operators whose doors are all on disk, and those who have
+// waited long enough. With an error it tells everybody: the command is in force,
+// but only in memory.
 func (m *modes) answer(c *supervisor.Context, err error) {
 	kept := m.waiting[:0]
 	for _, p := range m.waiting {
-		done := m.settled(p)
-		if err == nil && !done && c.Now().Before(p.until) {
+		if err == nil && !m.settled(p) && c.Now().Before(p.until) {
 			kept = append(kept, p)
 			continue
 		}
-		p.to.Reply(CommandReport{Results: p.results, Saved: done})
+		m.reply(p)
 	}
 	clear(m.waiting[len(kept):])
-	m.waiting = kept
+	if m.waiting = kept; len(kept) == 0 {
+		m.waiting = nil
+		c.CancelTimer(expireTimer)
+		return
+	}
+	c.After(expireTimer, kept[0].until.Sub(c.Now())) // the oldest
+}
+
+func (m *modes) reply(p pending) {
+	p.to.Reply(CommandReport{Results: p.results, Saved: m.settled(p)})
 }
 
 func (m *modes) settled(p pending) bool {
-	for id, want := range p.doors {
-		now := m.b.book.get(id)
-		if (now.Mode != want.Mode || (now.Fire && !want.Fire)) || !m.b.book.clean(id) {
+	for _, w := range p.wanted {
+		if !m.b.book.settled(w) {
 			return false
 		}
 	}

@@ -20,6 +20,7 @@ type DoorStatus struct {
 	Releasing    bool          `json:"releasing"`
 	Fire         bool          `json:"fire_released"`
 	Alarm        string        `json:"alarm,omitempty"`
+	LockFault    bool          `json:"lock_fault,omitempty"` // the lock does not do as told
 	ContactKnown bool          `json:"contact_known"`
 	Open         bool          `json:"open"`
 	Since        time.Time     `json:"since"` // the door's last change
@@ -33,11 +34,12 @@ type DoorStatus struct {
 // actors. A door whose actors are down is at rest, whatever it published.
 func (b *Building) statusIn(p *place, at *supervisor.Tree) DoorStatus {
 	s := *p.status.Load()
-	s.Actor, s.LastReason = at.State.String(), at.LastReason
-	for _, c := range at.Children {
-		s.Restarts += c.Restarts
+	s.LockFault = p.fault.Load()
+	if at == nil { // not started yet
+		s.Actor = supervisor.StateStopped.String()
+		return s
 	}
-	s.Restarts += at.Restarts
+	s.Actor, s.LastReason, s.Restarts = at.State.String(), at.LastReason, restarts(at)
 	if at.State != supervisor.StateRunning {
 		m := b.book.get(p.door.ID)
 		s.Mode, s.Standing, s.Fire, s.Releasing = m.Mode, m.Mode, m.Fire, false
@@ -46,8 +48,17 @@ func (b *Building) statusIn(p *place, at *supervisor.Tree) DoorStatus {
 	return s
 }
 
+func restarts(at *supervisor.Tree) (sum uint64) {
+	sum = at.Restarts
+	for i := range at.Children {
+		sum += restarts(&at.Children[i])
+	}
+	return sum
+}
+
 // CommandResult is what a command did at one door. Refused is the reason when
-// precedence forbids it; Down says that the door's actors are not running.
+// precedence forbids it; Down says that the door's actors are not running (or, if
+// it is not Accepted, that they were too busy).
 type CommandResult struct {
 	Door     access.DoorID `json:"door"`
 	Accepted bool          `json:"accepted"`

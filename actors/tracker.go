@@ -10,35 +10,27 @@ import (
 // tracker is the areas' actor: it knows where every person is and reserves
 // passages. One place at a time is a fact across all areas, so one actor holds
 // it. A new life reads the passages back from the journal; until it has, its
-// answer is that it cannot tell.
+// answer is that it cannot tell. When that fails nobody is known to be anywhere,
+// which is consistent with everything, and it is tried again.
 type tracker struct {
 	b     *Building
-	where *access.Whereabouts // nil while it is being rebuilt
+	where *access.Whereabouts
+	ready bool // it has an answer
+	busy  bool // being rebuilt
+	// moved are the people who passed while what is being rebuilt may not know.
+	moved   map[access.CardholderID]bool
+	refused uint64
 }
 
 const rebuildPage = 1024
 
 // Start begins to rebuild where everybody is.
 func (t *tracker) Start(c *supervisor.Context) error {
-	// Doors may still hold reservations of an earlier life.
-	first := c.Incarnation()<<32 + 1
-	return c.Task("rebuild", 0, func(ctx context.Context) (any, error) { return t.rebuild(ctx, first) })
-}
-
-func (t *tracker) rebuild(ctx context.Context, first uint64) (*access.Whereabouts, error) {
-	where := access.NewWhereabouts(t.b.cfg.Rules)
-	where.NumberFrom(first)
-	for after := uint64(0); ctx.Err() == nil; {
-		page, err := t.b.cfg.Journal.Read(after, rebuildPage)
-		if err != nil || len(page) == 0 {
-			return where, err
-		}
-		for _, e := range page {
-			where.Apply(e)
-		}
-		after = page[len(page)-1].Seq
-	}
-	return where, ctx.Err()
+	t.where = access.NewWhereabouts(t.b.cfg.Rules)
+	t.where.NumberFrom(c.Incarnation()<<32 + 1) // doors may still hold reservations of an earlier life
+	t.moved = map[access.CardholderID]bool{}
+	t.refused = c.Refused()
+	return t.rebuild(c)
 }
 
 // Receive handles reservations.
@@ -48,38 +40,117 @@ func (t *tracker) Receive(c *supervisor.Context, msg any) error {
 		c.Send(m.from, reserved{m.id, t.reserve(c, m)})
 		t.armExpiry(c)
 	case confirm:
-		if t.where != nil {
-			t.where.Confirm(m.reservation, c.Now())
-		}
+		t.where.Confirm(m.reservation, c.Now())
 	case passed:
-		if t.where != nil {
-			t.where.Apply(m.event)
+		t.where.Apply(m.event)
+		if t.moved != nil {
+			t.moved[m.event.Cardholder] = true
 		}
 	case cancel:
-		if t.where != nil {
-			t.where.Cancel(m.reservation)
-		}
+		t.where.Cancel(m.reservation)
 	case supervisor.Tick:
+		if m.Key == rebuildTask {
+			return t.rebuild(c)
+		}
 		t.where.Expire(c.Now())
 		t.armExpiry(c)
 	case supervisor.TaskDone:
-		// Without a journal nobody is known to be anywhere: unknown is consistent
-		// with everything.
-		t.b.health.setAreas(m.Err)
-		if t.where, _ = m.Value.(*access.Whereabouts); m.Err != nil {
-			t.b.cfg.Log.Warn().Err(m.Err).Msg("where people are could not be read back from the journal")
-			t.where = access.NewWhereabouts(t.b.cfg.Rules)
-		}
+		t.rebuilt(c, m)
+	}
+	return t.notice(c)
+}
+
+// notice reads everything back when a passage may have been refused.
+func (t *tracker) notice(c *supervisor.Context) error {
+	if now := c.Refused(); now != t.refused && !t.busy {
+		t.refused = now
+		return t.rebuild(c)
 	}
 	return nil
 }
 
-func (t *tracker) reserve(c *supervisor.Context, m reserve) access.AreaAnswer {
-	if t.where == nil {
-		return access.AreaAnswer{Asked: true, Unavailable: true}
+const rebuildTask = "rebuild"
+
+func (t *tracker) rebuild(c *supervisor.Context) error {
+	if t.busy {
+		return nil
 	}
+	if t.moved == nil {
+		t.moved = map[access.CardholderID]bool{}
+	}
+	t.busy = true
+	return c.Task(rebuildTask, 0, func(ctx context.Context) (any, error) { return t.b.passages(ctx) })
+}
+
+// rebuilt takes what was read; who moved meanwhile is known better here.
+func (t *tracker) rebuilt(c *supervisor.Context, done supervisor.TaskDone) {
+	t.busy, t.ready = false, true
+	changed := t.b.health.setAreas(done.Err)
+	if done.Err != nil {
+		if changed {
+			t.b.cfg.Log.Warn().Err(done.Err).Msg("where people are could not be read back from the journal")
+		}
+		c.After(rebuildTask, t.b.retry())
+		return
+	}
+	for who, e := range done.Value.(lastPassages) {
+		if !t.moved[who] {
+			t.where.Apply(e)
+		}
+	}
+	t.moved = nil
+}
+
+// lastPassages are the last passages of people.
+type lastPassages map[access.CardholderID]access.Event
+
+func (l lastPassages) note(e *access.Event) {
+	if e.Kind == access.KindPassage && e.Cardholder != "" && e.To != "" {
+		l[e.Cardholder] = access.Event{Kind: e.Kind, Cardholder: e.Cardholder, To: e.To}
+	}
+}
+
+// passages reads the journal to its end, then what still waits for it. An event
+// leaves the intake only after it is on disk, so that none is missed between the
+// two; what is on disk by the second reading counts as read.
+func (b *Building) passages(ctx context.Context) (lastPassages, error) {
+	all := lastPassages{}
+	after, err := b.read(ctx, 0, all.note)
+	if err != nil {
+		return nil, err
+	}
+	waiting := b.intake.passages()
+	written := map[access.Source]bool{}
+	_, err = b.read(ctx, after, func(e *access.Event) {
+		all.note(e)
+		written[e.Source] = true
+	})
+	for i := range waiting {
+		if e := &waiting[i]; !written[e.Source] {
+			all.note(e)
+		}
+	}
+	return all, err
+}
+
+// read visits the journal's events from after on, and gives the last's Seq.
+func (b *Building) read(ctx context.Context, after uint64, visit func(*access.Event)) (uint64, error) {
+	for ctx.Err() == nil {
+		page, err := b.cfg.Journal.Read(after, rebuildPage)
+		if err != nil || len(page) == 0 {
+			return after, err
+		}
+		for i := range page {
+			visit(&page[i])
+		}
+		after = page[len(page)-1].Seq
+	}
+	return after, ctx.Err()
+}
+
+func (t *tracker) reserve(c *supervisor.Context, m reserve) access.AreaAnswer {
 	door, ok := t.b.cfg.Rules.Door(m.request.Door)
-	if !ok {
+	if !ok || !t.ready {
 		return access.AreaAnswer{Asked: true, Unavailable: true}
 	}
 	// A grant may wait for its record, then for the door to be opened.
@@ -88,9 +159,6 @@ func (t *tracker) reserve(c *supervisor.Context, m reserve) access.AreaAnswer {
 }
 
 func (t *tracker) armExpiry(c *supervisor.Context) {
-	if t.where == nil {
-		return
-	}
 	if next, ok := t.where.Next(); ok {
 		c.After("expire", next.Sub(c.Now()))
 	}

@@ -22,6 +22,12 @@ type place struct {
 	logic   supervisor.Ref
 	readers map[access.ReaderID]supervisor.Ref
 	status  atomic.Pointer[DoorStatus]
+	tallies map[access.ReaderID]*tally
+	// What outlives the door's actors.
+	life     atomic.Uint64 // of the logic
+	fault    atomic.Bool   // the lock does not do as told,
+	jammed   atomic.Bool   // although it is there
+	tampered atomic.Bool   // as the journal knows it
 }
 
 const doorPrefix = "door/"
@@ -42,7 +48,7 @@ func (b *Building) spec(edge []supervisor.ChildSpec) supervisor.SupervisorSpec {
 			b.actor("modes", func() supervisor.Actor { return &modes{b: b} })),
 		group("feed", b.actor("feed", func() supervisor.Actor { return &feed{b: b} })),
 		group("buses", b.buses()...),
-		group("areas", b.actor("tracker", func() supervisor.Actor { return &tracker{b: b} })),
+		group("areas", b.areas()),
 		group("doors", b.doors()...),
 	}
 	if len(edge) > 0 {
@@ -72,6 +78,14 @@ func (b *Building) actor(id string, make func() supervisor.Actor) supervisor.Chi
 		make = func() supervisor.Actor { return &probed{bare(), probe} }
 	}
 	return supervisor.ChildSpec{ID: id, New: make, Backoff: backoff}
+}
+
+// areas has lanes for all doors at the same moment: each reader has a card or
+// two under way, and an opening can be the passage of a few people.
+func (b *Building) areas() supervisor.ChildSpec {
+	spec := b.actor("tracker", func() supervisor.Actor { return &tracker{b: b} })
+	spec.Mailbox = supervisor.MailboxSpec{Control: 16 * (len(b.order) + 1), Normal: 16 * (len(b.order) + 4)}
+	return spec
 }
 
 func (b *Building) buses() (children []supervisor.ChildSpec) {
@@ -118,7 +132,7 @@ func (b *Building) io(p *place) (children []supervisor.ChildSpec) {
 		rule := &p.door.Readers[i]
 		if wiring := p.wiring.Readers[rule.ID]; wiring.Reader != nil {
 			children = append(children, b.actor(readerID(rule.ID), func() supervisor.Actor {
-				return &reader{b: b, p: p, rule: rule, wiring: wiring}
+				return &reader{b: b, p: p, rule: rule, wiring: wiring, tally: p.tallies[rule.ID]}
 			}))
 		}
 	}
