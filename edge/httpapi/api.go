@@ -33,8 +33,9 @@ type Options struct {
 	Token string
 	// Hosts are names that requests may use for us besides the loopback ones, in
 	// lower case and without a port.
-	Hosts []string
-	Log   zerolog.Logger
+	Hosts   []string
+	Version string // of gatehouse, for the metrics; default what the build says
+	Log     zerolog.Logger
 
 	Streams    int           // streams at a time; default 64
 	Heartbeat  time.Duration // between the signs of life on a stream; default 15 s
@@ -106,6 +107,7 @@ func unknownPath(w http.ResponseWriter, r *http.Request) {
 	fail(w, http.StatusNotFound, problem{
 		Code:    "unknown_path",
 		Message: "There is nothing at " + clip(r.URL.Path) + ".",
-		Hint:    "Try /api/doors, /api/events, /api/events/stream, /api/tree, /healthz, /readyz or /metrics.",
+		Hint: "To read: /api/doors, /api/events, /api/events/stream, /api/tree, /healthz, /readyz, /metrics. " +
+			"Commands: POST /api/doors/ID/unlock (or lock, lockdown, normal, fire-reset), POST /api/lockdown, POST /api/normal.",
 	})
 }

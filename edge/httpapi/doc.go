@@ -9,9 +9,11 @@
 //	POST /api/doors/{id}/{action}  unlock, lock, lockdown, normal, fire-reset
 //	POST /api/lockdown             all doors, in one transaction
 //	POST /api/normal               the same, back to normal
-//	GET  /api/events               a page: after, limit (1 to 1000, default 100), door, kind, reason
-//	GET  /api/events/stream        server-sent events: Last-Event-ID or after, door, kind, reason
+//	GET  /api/events               a page, by number, door, cardholder, kind, reason and time
+//	GET  /api/events/stream        server-sent events: Last-Event-ID or after, and filters
 //	GET  /api/tree                 the tree of actors; as text with Accept: text/plain
+//
+// docs/API.md has every parameter and field.
 //
 // /api/events with Accept: text/event-stream is the stream, too. A stream that
 // is told neither Last-Event-ID nor after begins with the next event.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"gatehouse/access"
 	"gatehouse/actors"
@@ -18,8 +19,28 @@ var actions = map[string]access.Command{
 	"normal":   {Clear: true},
 }
 
+// door is a DoorStatus as JSON. Released is null while the lock does not do as it
+// is told: then nobody knows.
+type door struct {
+	actors.DoorStatus
+	Released *bool `json:"released"`
+}
+
+func doorJSON(s actors.DoorStatus) door {
+	if faulty(s) {
+		return door{s, nil}
+	}
+	return door{s, &s.Released}
+}
+
+func faulty(s actors.DoorStatus) bool { return s.LockFault }
+
 func (a *API) doors(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]any{"doors": a.o.Building.Doors()})
+	list := []door{}
+	for _, s := range a.o.Building.Doors() {
+		list = append(list, doorJSON(s))
+	}
+	answer(w, http.StatusOK, map[string]any{"doors": list})
 }
 
 func (a *API) door(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +49,7 @@ func (a *API) door(w http.ResponseWriter, r *http.Request) {
 		failCommand(w, err)
 		return
 	}
-	answer(w, http.StatusOK, status)
+	answer(w, http.StatusOK, doorJSON(status))
 }
 
 func doorID(r *http.Request) access.DoorID { return access.DoorID(r.PathValue("id")) }
@@ -39,9 +60,9 @@ func (a *API) command(w http.ResponseWriter, r *http.Request) {
 	cmd.Operator = Operator
 	switch {
 	case known:
-		report(w)(a.o.Building.Command(cmd, doorID(r)))
+		a.report(w)(a.o.Building.Command(cmd, doorID(r)))
 	case action == "fire-reset":
-		report(w)(a.o.Building.ResetFire(Operator, doorID(r)))
+		a.report(w)(a.o.Building.ResetFire(Operator, doorID(r)))
 	default:
 		fail(w, http.StatusNotFound, problem{
 			Code:    "unknown_action",
@@ -59,12 +80,12 @@ func (a *API) commandAll(cmd access.Command) http.HandlerFunc {
 		for _, d := range a.o.Building.Doors() {
 			all = append(all, d.ID)
 		}
-		report(w)(a.o.Building.Command(cmd, all...))
+		a.report(w)(a.o.Building.Command(cmd, all...))
 	}
 }
 
 // report answers with what a command did.
-func report(w http.ResponseWriter) func(actors.CommandReport, error) {
+func (a *API) report(w http.ResponseWriter) func(actors.CommandReport, error) {
 	return func(done actors.CommandReport, err error) {
 		var refused, down int
 		var why access.Reason
@@ -91,11 +112,35 @@ func report(w http.ResponseWriter) func(actors.CommandReport, error) {
 				Results: done.Results,
 			})
 		case !done.Saved:
-			answer(w, http.StatusAccepted, done)
+			answer(w, http.StatusAccepted, commanded{done, a.warning(done.Results)})
 		default:
-			answer(w, http.StatusOK, done)
+			answer(w, http.StatusOK, commanded{done, a.warning(done.Results)})
 		}
 	}
+}
+
+// commanded is the answer to a command that was taken.
+type commanded struct {
+	actors.CommandReport
+	Warning string `json:"warning,omitempty"`
+}
+
+// warning says where a command was taken and the lock does not follow.
+func (a *API) warning(results []actors.CommandResult) string {
+	told := map[access.DoorID]bool{}
+	for _, r := range results {
+		told[r.Door] = r.Accepted
+	}
+	var ids []string
+	for _, s := range a.o.Building.Doors() {
+		if told[s.ID] && faulty(s) {
+			ids = append(ids, string(s.ID))
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return "The lock does not do as it is told at: " + strings.Join(ids, ", ") + "."
 }
 
 func refusal(why access.Reason, n int, results []actors.CommandResult) problem {

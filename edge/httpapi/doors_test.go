@@ -92,6 +92,37 @@ func TestDoors(t *testing.T) {
 	same(t, struct{ ID, Mode string }{"back", "locked_down"}, one)
 }
 
+// brokenLock is a door that believes to be released.
+var brokenLock = actors.DoorStatus{ID: "cellar", Mode: access.Blocked, Released: true, LockFault: true}
+
+// TestBrokenLock: nobody says that a door is released whose lock does not move.
+func TestBrokenLock(t *testing.T) {
+	f := newFake(0)
+	f.doors = []actors.DoorStatus{brokenLock, {ID: "side", Released: true}}
+	s := serve(t, optionsFor(f))
+	for path, want := range map[string]any{"cellar": nil, "side": true, "front": false} {
+		var d map[string]any
+		if err := json.Unmarshal([]byte(s.get("/api/doors/"+path).body), &d); err != nil {
+			t.Fatal(err)
+		}
+		same(t, want, d["released"])
+	}
+	same(t, 1, strings.Count(s.get("/api/doors").body, `"released": null`))
+	for saved, status := range map[bool]int{true: 200, false: 202} {
+		f.report = actors.CommandReport{Saved: saved, Results: []actors.CommandResult{
+			{Door: "cellar", Accepted: true}, {Door: "side", Accepted: true},
+		}}
+		r := s.post("/api/doors/cellar/unlock")
+		if r.status != status || !strings.Contains(r.body, `"warning": "The lock does not do as it is told at: cellar."`) {
+			t.Errorf("%d %s", r.status, r.body)
+		}
+	}
+	f.report.Results = f.report.Results[1:]
+	if r := s.post("/api/doors/side/unlock"); strings.Contains(r.body, "warning") {
+		t.Error(r.body)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	f := newFake(0)
 	s := serve(t, optionsFor(f))
@@ -100,11 +131,13 @@ func TestHealth(t *testing.T) {
 
 	f.health = actors.Health{Degraded: []string{"journal: disk on fire"}}
 	r := s.get("/readyz")
-	if r.status != 503 || r.code(t) != "not_ready" || !strings.Contains(r.body, "disk on fire") {
+	if r.status != 503 || r.code(t) != "not_ready" || strings.Count(r.body, "disk on fire") != 1 ||
+		!strings.Contains(r.body, `"1 part does not work; degraded names it."`) {
 		t.Errorf("a dead disk: %d %s", r.status, r.body)
 	}
 	f.health.Degraded = slices.Repeat([]string{"building/doors/x failed"}, 1000)
-	if r := s.get("/readyz"); r.status != 503 || len(r.body) > 5000 || !strings.Contains(r.body, "and 980 more") {
+	if r := s.get("/readyz"); r.status != 503 || len(r.body) > 5000 || !strings.Contains(r.body, "and 980 more") ||
+		!strings.Contains(r.body, `"1000 parts do not work; degraded lists them."`) {
 		t.Errorf("many dead doors: %d %s", r.status, r.body)
 	}
 	same(t, 200, s.get("/healthz").status)
@@ -117,16 +150,29 @@ func TestTree(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	s := serve(t, optionsFor(newFake(3)))
+	f := newFake(3)
+	f.doors = []actors.DoorStatus{
+		{ID: "side", Mode: access.DoubleLocked, Alarm: "held_open", Fire: true},
+		{ID: "roof", Mode: access.DoubleLocked, Alarm: "held_open", Actor: "failed"},
+		brokenLock,
+	}
+	o := optionsFor(f)
+	o.Version = "1.2.3"
+	s := serve(t, o)
 	body := s.get("/metrics").body
 	for _, line := range []string{
 		`gatehouse_events_total{kind="granted"} 4`, `gatehouse_denials_total{reason="no_level"} 2`,
 		`gatehouse_actor_restarts_total 3`, `gatehouse_messages_refused_total 7`, `gatehouse_events_waiting 0`,
 		`gatehouse_events_last_sequence 3`, `gatehouse_doors{mode="locked"} 1`, `gatehouse_doors{mode="locked_down"} 1`,
 		`gatehouse_doors{mode="unlocked"} 0`, `gatehouse_ready 1`, `gatehouse_http_streams 0`, `go_goroutines `,
+		`gatehouse_alarms{kind="held_open"} 2`, `gatehouse_alarms{kind="forced_open"} 0`, `gatehouse_alarms{kind="lock_fault"} 1`, `gatehouse_alarms{kind="actor_failed"} 1`,
+		`gatehouse_alarms{kind="fire_released"} 1`, `gatehouse_build_info{go="go1.`,
 	} {
 		if !strings.Contains(body, "\n"+line) {
 			t.Errorf("no line %q in\n%s", line, body)
 		}
+	}
+	if !strings.Contains(body, `version="1.2.3"} 1`) {
+		t.Error("no version")
 	}
 }

@@ -38,9 +38,12 @@ type fake struct {
 	report   actors.CommandReport
 	err      error // of commands
 	readErr  error
+	read     int // events that were read
+	pruned   int // the journal begins after this many
 	health   actors.Health
-	hold     chan struct{} // a command waits until it is closed
-	began    chan struct{} // told when a command begins
+	doors    []actors.DoorStatus // besides the two
+	hold     chan struct{}       // a command waits until it is closed
+	began    chan struct{}       // told when a command begins
 }
 
 func newFake(events int) *fake {
@@ -72,10 +75,10 @@ func (f *fake) add(n int) {
 }
 
 func (f *fake) Doors() []actors.DoorStatus {
-	return []actors.DoorStatus{
+	return append([]actors.DoorStatus{
 		{ID: "front", Actor: "running"},
 		{ID: "back", Mode: access.LockedDown, Standing: access.LockedDown, Actor: "running"},
-	}
+	}, f.doors...)
 }
 
 func (f *fake) Door(id access.DoorID) (actors.DoorStatus, error) {
@@ -112,8 +115,10 @@ func (f *fake) Events(after uint64, limit int) ([]access.Event, error) {
 	if f.readErr != nil || after >= uint64(len(f.events)) {
 		return nil, f.readErr
 	}
-	rest := f.events[after:]
-	return append([]access.Event(nil), rest[:min(limit, len(rest))]...), nil
+	rest := f.events[max(after, uint64(f.pruned)):]
+	rest = rest[:min(limit, len(rest))]
+	f.read += len(rest)
+	return append([]access.Event(nil), rest...), nil
 }
 
 func (f *fake) LastEvent() uint64 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -22,13 +23,17 @@ func (a *API) ready(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	wrong := health.Degraded
+	message := "1 part does not work; degraded names it."
+	if n := len(wrong); n != 1 {
+		message = strconv.Itoa(n) + " parts do not work; degraded lists them."
+	}
 	if more := len(wrong) - maxListed; more > 0 {
 		wrong = append(wrong[:maxListed:maxListed], fmt.Sprintf("and %d more", more))
 	}
 	fail(w, http.StatusServiceUnavailable, problem{
 		Code:     "not_ready",
-		Message:  "Not everything works: " + strings.Join(wrong, "; ") + ".",
-		Hint:     "Doors work on what they have; /api/tree and the log say more.",
+		Message:  message,
+		Hint:     "Doors work on what they have; the log says more.",
 		Degraded: wrong,
 	})
 }

@@ -1,8 +1,11 @@
 package httpapi
 
 import (
+	"cmp"
 	"log"
 	"net/http"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -18,7 +21,7 @@ func (a *API) metrics() http.HandlerFunc {
 	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&collector{a},
+		&collector{a, build(a.o.Version)},
 	)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		MaxRequestsInFlight: 4,
@@ -36,6 +39,8 @@ var (
 	waiting       = desc("events_waiting", "Events that are not on disk yet.")
 	lastEvent     = desc("events_last_sequence", "Sequence number of the newest event on disk.")
 	doorsByMode   = desc("doors", "Doors by the mode that they are in.", "mode")
+	alarmsByKind  = desc("alarms", "Doors where this alarm lasts now, by kind.", "kind")
+	buildInfo     = desc("build_info", "Always 1; the labels say what is running.", "version", "revision", "go")
 	readyGauge    = desc("ready", "1 while the building is not degraded, else 0.")
 	streamsGauge  = desc("http_streams", "Open event streams.")
 )
@@ -44,12 +49,31 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("gatehouse_"+name, help, labels, nil)
 }
 
-type collector struct{ a *API }
+type collector struct {
+	a     *API
+	build [3]string // version, revision, go
+}
+
+// build is what the program was made of; a revision is known when it was built
+// within a repository.
+func build(version string) [3]string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return [3]string{version, "", runtime.Version()}
+	}
+	revision := ""
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			revision = s.Value
+		}
+	}
+	return [3]string{cmp.Or(version, info.Main.Version), revision, info.GoVersion}
+}
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		eventsTotal, denialsTotal, restartsTotal, refusedTotal, cutTotal,
-		waiting, lastEvent, doorsByMode, readyGauge, streamsGauge,
+		waiting, lastEvent, doorsByMode, alarmsByKind, buildInfo, readyGauge, streamsGauge,
 	} {
 		ch <- d
 	}
@@ -67,9 +91,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, d := range denials {
 		send(denialsTotal, prometheus.CounterValue, float64(d.Value), d.Name)
 	}
-	for mode, n := range byMode(b.Doors()) {
+	doors := b.Doors()
+	for mode, n := range byMode(doors) {
 		send(doorsByMode, prometheus.GaugeValue, float64(n), access.Mode(mode).String())
 	}
+	for kind, n := range byAlarm(doors) {
+		send(alarmsByKind, prometheus.GaugeValue, float64(n), kind.String())
+	}
+	send(buildInfo, prometheus.GaugeValue, 1, c.build[:]...)
 	health := b.Health()
 	ready := 0.0
 	if health.Ready {
@@ -90,6 +119,29 @@ func byMode(doors []actors.DoorStatus) [access.DoubleLocked + 1]int {
 	for _, d := range doors {
 		if int(d.Mode) < len(n) {
 			n[d.Mode]++
+		}
+	}
+	return n
+}
+
+// byAlarm counts the doors where an alarm lasts; 0, not absent, without one.
+func byAlarm(doors []actors.DoorStatus) map[access.Kind]int {
+	n := map[access.Kind]int{
+		access.KindForcedOpen: 0, access.KindHeldOpen: 0, access.KindLockFault: 0,
+		access.KindFireReleased: 0, access.KindActorFailed: 0,
+	}
+	for _, d := range doors {
+		if kind, err := access.ParseKind(d.Alarm); err == nil && d.Alarm != "" {
+			n[kind]++
+		}
+		if faulty(d) {
+			n[access.KindLockFault]++
+		}
+		if d.Fire {
+			n[access.KindFireReleased]++
+		}
+		if d.Actor == "failed" {
+			n[access.KindActorFailed]++
 		}
 	}
 	return n

@@ -21,10 +21,7 @@ const reconnect = 2 * time.Second
 // the client's own pace: nothing queues for it, and whoever takes no bytes for
 // the write limit is cut off and can resume with Last-Event-ID.
 func (a *API) stream(w http.ResponseWriter, r *http.Request) {
-	q, err := parseQuery(r)
-	if err == nil {
-		q, err = lastEventID(r, q)
-	}
+	q, err := parseStream(r)
 	if err != nil {
 		badQuery(w, err)
 		return
