@@ -25,8 +25,9 @@ var (
 )
 
 // Config is one configured device: an ID unique in the site and without "/",
-// the driver by its name, and what the driver wants to know. The failure of an
-// Optional device is a skip.
+// the driver by its name, and what the driver wants to know. An Optional device is
+// expected to be missing now and then: whatever keeps it from opening, except a
+// bug of its driver, is a skip.
 type Config struct {
 	ID       string
 	Driver   string
@@ -36,9 +37,13 @@ type Config struct {
 
 // Driver opens devices of one technology. Open must not keep the Config's map.
 // When it returns an error it has freed what it took.
+//
+// Check is optional: it says without touching hardware which parts Open gives for
+// a Config, or what is wrong with its options; both agree.
 type Driver struct {
-	Name string
-	Open func(Config) (Bundle, error)
+	Name  string
+	Open  func(Config) (Bundle, error)
+	Check func(Config) (Parts, error)
 }
 
 // PanicError is a panic of a driver, turned into an error.
@@ -106,13 +111,13 @@ func (r *Registry) open(c Config) Result {
 	}
 	driver, err := r.driver(c.Driver)
 	if err != nil {
-		return r.settle(d, Bundle{}, Failed, err)
+		return r.settle(d, Bundle{}, stateOf(c, err), err)
 	}
 	bundle, err := openSafely(driver, c)
 	if err != nil {
 		return r.settle(d, Bundle{}, stateOf(c, err), err)
 	}
-	if err := bundle.check(); err != nil {
+	if err := errors.Join(bundle.check(), driver.agrees(c, &bundle)); err != nil {
 		return r.settle(d, Bundle{}, Failed, errors.Join(err, closeSafely(bundle)))
 	}
 	return r.settle(d, bundle, Loaded, nil)

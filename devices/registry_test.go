@@ -105,7 +105,7 @@ func TestOpenSaysWhatBecameOfEach(t *testing.T) {
 		{devices.Skipped, fs.ErrPermission, "skipped d (broken): permission denied"},
 		{devices.Failed, nil, "kaboom"},
 		{devices.Failed, nil, "kaboom"},
-		{devices.Failed, devices.ErrUnknownDriver, `unknown driver "osdp": there is absent, badclose, broken, empty, good, nil, panics, running`},
+		{devices.Skipped, devices.ErrUnknownDriver, `unknown driver "osdp": there is absent, badclose, broken, empty, good, nil, panics, running`},
 		{devices.Failed, nil, "nil for lock lock"},
 		{devices.Failed, nil, "panicked"},
 		{devices.Failed, devices.ErrBadDevice, `"a" is taken`},
@@ -121,7 +121,7 @@ func TestOpenSaysWhatBecameOfEach(t *testing.T) {
 			t.Errorf("device %d: %v is no %v", i, got.Err, want.err)
 		}
 	}
-	if diff := cmp.Diff([]int{2, 2, 9}, []int{
+	if diff := cmp.Diff([]int{2, 3, 8}, []int{
 		report.Count(devices.Loaded), report.Count(devices.Skipped), report.Count(devices.Failed),
 	}); diff != "" {
 		t.Error(diff)
@@ -143,6 +143,45 @@ func TestPanicKeepsItsStack(t *testing.T) {
 	err := r.Open([]devices.Config{{ID: "e", Driver: "panics"}}).Err()
 	if !errors.As(err, &panicked) || !strings.Contains(string(panicked.Stack), "registry_test.go") {
 		t.Errorf("no stack of the driver in %v", err)
+	}
+}
+
+// Check and Open say the same, and a driver that breaks that is found at once.
+func TestCheckWithoutHardware(t *testing.T) {
+	good := drivers(new([]string))[0].Open
+	says := func(p devices.Parts, err error) func(devices.Config) (devices.Parts, error) {
+		return func(devices.Config) (devices.Parts, error) { return p, err }
+	}
+	all := devices.Parts{"readers": {"out", "in"}, "locks": {"lock"}, "inputs": {"contact"}, "outputs": {"lamp"}, "indicators": {"in"}}
+	r := devices.NewRegistry(
+		devices.Driver{Name: "honest", Open: good, Check: says(all, nil)},
+		devices.Driver{Name: "boasts", Open: good, Check: says(devices.Parts{"locks": {"lock", "more"}}, nil)},
+		devices.Driver{Name: "refuses", Open: good, Check: says(nil, devices.ErrBadDevice)},
+		devices.Driver{Name: "blind", Open: good},
+	)
+	for _, tt := range []struct {
+		driver string
+		parts  devices.Parts
+		check  error
+		open   string // in the error of opening
+	}{
+		{"honest", all, nil, ""},
+		{"boasts", devices.Parts{"locks": {"lock", "more"}}, nil, "this is a bug of the driver"},
+		{"refuses", nil, devices.ErrBadDevice, "opened what its check refuses"},
+		{"blind", nil, nil, ""},
+		{"osdp", nil, devices.ErrUnknownDriver, "unknown driver"},
+	} {
+		parts, err := r.Check(devices.Config{ID: tt.driver, Driver: tt.driver})
+		if diff := cmp.Diff(tt.parts, parts); diff != "" || !errors.Is(err, tt.check) {
+			t.Errorf("%s: %v %s", tt.driver, err, diff)
+		}
+		result := r.Open([]devices.Config{{ID: tt.driver, Driver: tt.driver}}).Results[0]
+		if tt.open == "" && result.State != devices.Loaded || tt.open != "" && (result.Err == nil || !strings.Contains(result.Err.Error(), tt.open)) {
+			t.Errorf("%s: opened as %v", tt.driver, result)
+		}
+	}
+	if diff := cmp.Diff([]string{"blind", "boasts", "honest", "refuses"}, r.Drivers()); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -70,6 +70,11 @@ func (r Report) Err() error {
 	return errors.Join(errs...)
 }
 
+// Missing are the devices that are not loaded.
+func (r Report) Missing() []Result {
+	return slices.DeleteFunc(slices.Clone(r.Results), func(res Result) bool { return res.State == Loaded })
+}
+
 // String is one line for each device.
 func (r Report) String() string {
 	lines := make([]string, len(r.Results))

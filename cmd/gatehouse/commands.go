@@ -7,11 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
+	"time"
 
 	"github.com/rs/zerolog"
 
 	"gatehouse/cmd/gatehouse/replay"
 	"gatehouse/cmd/gatehouse/site"
+	"gatehouse/devices"
+	"gatehouse/devices/virtual"
 )
 
 const description = `Physical access control that stays up.
@@ -20,9 +24,9 @@ Every door, reader and lock of a building runs as a supervised actor. Try
 "gatehouse demo" first: it runs a building on virtual devices.
 
 Exit codes: 0 done; 1 the site file or the input has mistakes; 2 the start was
-refused (data directory locked, port in use, store or journal damaged); 3 the
-building gave up, its outputs are at rest; 4 the stop was cut short; 64 wrong
-usage.
+refused (data directory locked or of another building, port in use, store or
+journal damaged); 3 the building gave up, its outputs are at rest; 4 the stop was
+cut short; 64 wrong usage.
 
 Signals: SIGINT or SIGTERM stops in order, a second one at once.`
 
@@ -41,24 +45,60 @@ type checkCmd struct {
 
 // Run prints every mistake and warning.
 func (c *checkCmd) Run(p *process) error {
-	s, err := site.Load(c.Site)
+	s, err := site.Load(c.Site, drivers()...)
 	if err != nil {
 		return withCode(exitMistakes, err)
 	}
 	for _, w := range s.Warnings {
 		fmt.Fprintf(p.err, "warning: %v\n", w)
 	}
-	fmt.Fprintf(p.out, "%s: ok: %d doors, %d areas, %d people, %d credentials\n",
-		c.Site, len(s.Rules.Doors), len(s.Rules.Areas), len(s.Holders), len(s.Credentials))
+	fmt.Fprintf(p.out, "%s: ok: %s, %s, %s, %s\n", c.Site,
+		count(len(s.Rules.Doors), "door", "doors"), count(len(s.Rules.Areas), "area", "areas"),
+		count(len(s.Holders), "person", "people"), count(len(s.Credentials), "credential", "credentials"))
 	return nil
+}
+
+// count says how many there are of something.
+func count(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}
+
+// drivers are those that this version has.
+func drivers() []devices.Driver {
+	return []devices.Driver{virtual.New(virtual.Options{}).Driver()}
 }
 
 type versionCmd struct{}
 
 // Run prints the version.
 func (versionCmd) Run(p *process) error {
-	fmt.Fprintf(p.out, "gatehouse %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	info, _ := debug.ReadBuildInfo()
+	fmt.Fprintf(p.out, "gatehouse %s%s %s %s/%s\n", version, commit(info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
+}
+
+// commit is the commit that the program was built from, "" if the build does not
+// know.
+func commit(info *debug.BuildInfo) string {
+	if info == nil {
+		return ""
+	}
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	revision := settings["vcs.revision"]
+	if revision == "" {
+		return ""
+	}
+	changed := ""
+	if settings["vcs.modified"] == "true" {
+		changed = "+changes"
+	}
+	return " (" + revision[:min(len(revision), 12)] + changed + ")"
 }
 
 type replayCmd struct {
@@ -72,7 +112,7 @@ type replayCmd struct {
 
 // Run replays a recording.
 func (c *replayCmd) Run(p *process) error {
-	s, err := site.Load(c.Config)
+	s, err := site.Load(c.Config, drivers()...)
 	if err != nil {
 		return withCode(exitMistakes, err)
 	}
@@ -111,7 +151,7 @@ func report(p *process, err error) int {
 	var mistakes site.Mistakes
 	if errors.As(err, &mistakes) {
 		fmt.Fprintln(p.err, mistakes.Error())
-		fmt.Fprintf(p.err, "gatehouse: %d mistake(s); correct them and try again\n", len(mistakes))
+		fmt.Fprintf(p.err, "gatehouse: %s; correct what is wrong and try again\n", count(len(mistakes), "mistake", "mistakes"))
 		return exitMistakes
 	}
 	fmt.Fprintf(p.err, "gatehouse: %v\n", err)
@@ -122,13 +162,17 @@ func report(p *process, err error) int {
 	return exitRefused
 }
 
-// logger writes JSON for machines and plain lines for a terminal.
+// logger writes JSON for machines and plain lines for a terminal. Its times are
+// UTC, as those of the API.
 func (p *process) logger() zerolog.Logger {
-	if !p.tty {
-		return zerolog.New(p.err).With().Timestamp().Logger()
+	out := p.err
+	if p.tty {
+		_, noColour := os.LookupEnv("NO_COLOR")
+		out = zerolog.ConsoleWriter{Out: p.err, NoColor: noColour, TimeFormat: "15:04:05Z", TimeLocation: time.UTC}
 	}
-	_, noColour := os.LookupEnv("NO_COLOR")
-	return zerolog.New(zerolog.ConsoleWriter{Out: p.err, NoColor: noColour, TimeFormat: "15:04:05"}).With().Timestamp().Logger()
+	return zerolog.New(out).Hook(zerolog.HookFunc(func(e *zerolog.Event, _ zerolog.Level, _ string) {
+		e.Time(zerolog.TimestampFieldName, p.now().UTC())
+	}))
 }
 
 func dataDir(path string) (string, error) {

@@ -9,12 +9,13 @@ import (
 	"gatehouse/cmd/gatehouse/demo"
 	"gatehouse/devices"
 	"gatehouse/devices/virtual"
+	"gatehouse/edge/httpapi"
 	"gatehouse/supervisor"
 )
 
 type demoCmd struct {
 	Data  string  `placeholder:"DIR" help:"Data directory (default: a new one, removed at the end)."`
-	HTTP  string  `name:"http" default:"127.0.0.1:8480" placeholder:"ADDR" help:"Address of the API, host:port on loopback."`
+	HTTP  string  `name:"http" default:"127.0.0.1:8480" placeholder:"ADDR" help:"Address of the API, host:port on loopback (default: ${default})."`
 	Speed float64 `default:"60" help:"How many times faster than the clock people come and go; strike times and alarms keep their pace."`
 	Seed  uint64  `default:"1" help:"Seed of the people and of all they do."`
 }
@@ -50,10 +51,12 @@ func (c *demoCmd) Run(p *process) (err error) {
 		edge:    []supervisor.ChildSpec{printer.ChildSpec(), demo.ChildSpec(rig, crowd)},
 		onEvent: printer.OnEvent,
 		onReady: func(_ *daemon.Daemon, addr, tokenPath string) {
-			fmt.Fprintf(out, "%s\n  API    http://%s\n  token  %s (for commands: Authorization: Bearer ...)\n  doors  curl http://%s/api/doors\nCtrl-C stops in order.\n\n",
-				s.Building.Name, addr, tokenPath, addr)
+			banner(out, s, addr, tokenPath)
 		},
 	}
 	err = h.run()
+	if errors.Is(err, httpapi.ErrPortInUse) {
+		err = withCode(exitRefused, fmt.Errorf("%w, as in gatehouse demo --http 127.0.0.1:8490 or make demo ARGS='--http 127.0.0.1:8490'", err))
+	}
 	return errors.Join(err, printer.Flush(p.now()))
 }

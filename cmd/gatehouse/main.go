@@ -6,10 +6,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -81,10 +83,21 @@ func run(p *process, args []string) (code int) {
 	}()
 	ctx, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(p.err, "gatehouse: %v\nTry gatehouse --help\n", err)
+		fmt.Fprintf(p.err, "gatehouse: %v\n%s\n", err, usageHint(err, args))
 		return exitUsage
 	}
 	return report(p, ctx.Run(p))
+}
+
+// usageHint says where to read on.
+func usageHint(err error, args []string) string {
+	if slices.Contains(args, "--version") {
+		return "Use gatehouse version"
+	}
+	if wrong, ok := errors.AsType[*kong.ParseError](err); ok && wrong.Context.Selected() != nil {
+		return "Try gatehouse " + wrong.Context.Selected().Name + " --help"
+	}
+	return "Try gatehouse --help"
 }
 
 // exit is how kong's --help ends the run.

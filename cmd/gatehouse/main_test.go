@@ -7,9 +7,12 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"regexp"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gatehouse/access"
 	"gatehouse/cmd/gatehouse/daemon"
@@ -129,14 +132,69 @@ func TestAPanicIsNoSuccess(t *testing.T) {
 	t.Errorf("exit code %d", code)
 }
 
-// On a terminal a log is for people, and colours can be had without.
+// A served building on a terminal says where it is to be found; the log's times
+// are UTC wherever the machine is.
+func TestServeOnATerminal(t *testing.T) {
+	t.Setenv("NO_COLOR", "1")
+	ctx, stop := context.WithCancel(t.Context())
+	log := &written{}
+	p := &process{out: io.Discard, err: log, tty: true, ctx: ctx, now: clock.Now, boot: 7}
+	c := &serveCmd{Config: filepath.Join("testdata", "site.yaml"), Data: filepath.Join(t.TempDir(), "data")}
+	done := make(chan int, 1)
+	go func() { done <- report(p, c.Run(p)) }()
+	supervisortest.Eventually(t, clock, "the banner", func() bool {
+		return strings.Contains(log.String(), "Ctrl-C stops in order.")
+	})
+	stop()
+	if code := <-done; code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	banner := regexp.MustCompile(`\nHouse\n  API    http://127\.0\.0\.1:[0-9]+\n  token  .*api-token .*\n  doors  curl http://127\.0\.0\.1:[0-9]+/api/doors\nCtrl-C`)
+	if !banner.MatchString(log.String()) {
+		t.Errorf("got\n%s", log)
+	}
+}
+
+func TestCommitOfTheBuild(t *testing.T) {
+	info := func(pairs ...string) *debug.BuildInfo {
+		b := &debug.BuildInfo{}
+		for i := 0; i < len(pairs); i += 2 {
+			b.Settings = append(b.Settings, debug.BuildSetting{Key: pairs[i], Value: pairs[i+1]})
+		}
+		return b
+	}
+	for _, c := range []struct {
+		info *debug.BuildInfo
+		want string
+	}{
+		{nil, ""},
+		{info(), ""},
+		{info("vcs.revision", "0123456789abcdef", "vcs.modified", "false"), " (0123456789ab)"},
+		{info("vcs.revision", "0123", "vcs.modified", "true"), " (0123+changes)"},
+	} {
+		if got := commit(c.info); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+// On a terminal a log is for people, and colours can be had without. Its times are
+// UTC in either form, wherever the machine is.
 func TestLogOnATerminal(t *testing.T) {
 	t.Setenv("NO_COLOR", "1")
 	log := &written{}
-	p := &process{err: log, tty: true}
+	in := time.FixedZone("far", 5*3600)
+	p := &process{err: log, tty: true, now: func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, in) }}
 	l := p.logger()
 	l.Error().Err(errors.New("it burns")).Msg("hello")
-	if got := log.String(); !strings.HasSuffix(got, " ERR hello error=\"it burns\"\n") || strings.ContainsAny(got, "\x1b{") {
+	if got := log.String(); got != "22:04:05Z ERR hello error=\"it burns\"\n" {
 		t.Errorf("got %q", got)
+	}
+	log.text.Reset()
+	p.tty = false
+	l = p.logger()
+	l.Info().Msg("hello")
+	if got := log.String(); got != `{"level":"info","time":"2026-01-01T22:04:05Z","message":"hello"}`+"\n" {
+		t.Errorf("not on a terminal: %q", got)
 	}
 }

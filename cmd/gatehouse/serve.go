@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 
 	"github.com/rs/zerolog"
@@ -10,7 +11,6 @@ import (
 	"gatehouse/cmd/gatehouse/daemon"
 	"gatehouse/cmd/gatehouse/site"
 	"gatehouse/devices"
-	"gatehouse/devices/virtual"
 	"gatehouse/edge/httpapi"
 	"gatehouse/supervisor"
 )
@@ -23,7 +23,7 @@ type serveCmd struct {
 
 // Run serves until a signal or until the building gives up.
 func (c *serveCmd) Run(p *process) error {
-	s, err := site.Load(c.Config)
+	s, err := site.Load(c.Config, drivers()...)
 	if err != nil {
 		return withCode(exitMistakes, err)
 	}
@@ -32,10 +32,18 @@ func (c *serveCmd) Run(p *process) error {
 		log.Warn().Msg(w.String())
 	}
 	h := &host{
-		p: p, log: log, site: s, addr: c.HTTP, data: c.Data,
-		drivers: []devices.Driver{virtual.New(virtual.Options{}).Driver()},
+		p: p, log: log, site: s, addr: c.HTTP, data: c.Data, drivers: drivers(),
+	}
+	if p.tty {
+		h.onReady = func(_ *daemon.Daemon, addr, tokenPath string) { banner(p.err, s, addr, tokenPath) }
 	}
 	return h.run()
+}
+
+// banner tells people on a terminal what they can do now.
+func banner(w io.Writer, s *site.Site, addr, tokenPath string) {
+	fmt.Fprintf(w, "\n%s\n  API    http://%s\n  token  %s (for commands: Authorization: Bearer ...)\n  doors  curl http://%s/api/doors\nCtrl-C stops in order.\n\n",
+		s.Building.Name, addr, tokenPath, addr)
 }
 
 // host runs a building with its servers until it is told to stop. serve and
@@ -118,7 +126,11 @@ func (h *host) wait(d *daemon.Daemon) error {
 		gaveUp = true
 	}
 	report, err := d.Stop()
-	h.log.Info().Dur("took", report.Took).Strs("abandoned", report.Abandoned).Msg("stopped")
+	stopped := h.log.Info().Int64("took_ms", report.Took.Milliseconds())
+	if len(report.Abandoned) > 0 {
+		stopped = stopped.Strs("abandoned", report.Abandoned)
+	}
+	stopped.Msg("stopped")
 	switch {
 	case gaveUp:
 		return withCode(exitGaveUp, fmt.Errorf("the building gave up: %v", d.Building.Reason()))

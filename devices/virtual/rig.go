@@ -145,15 +145,19 @@ func (r *Rig) Refuse(device string, err error) {
 // readers, locks, inputs, outputs and indicators with the names of their parts,
 // separated by commas; without any option the rig's layout holds.
 func (r *Rig) Driver() devices.Driver {
-	return devices.Driver{Name: DriverName, Open: r.openDevice}
+	return devices.Driver{Name: DriverName, Open: r.openDevice, Check: r.parts}
+}
+
+// parts are those of a device, as its options or the layout name them.
+func (r *Rig) parts(c devices.Config) (devices.Parts, error) {
+	if len(c.Options) == 0 {
+		return parse(r.layout)
+	}
+	return parse(c.Options)
 }
 
 func (r *Rig) openDevice(c devices.Config) (devices.Bundle, error) {
-	options := c.Options
-	if len(options) == 0 {
-		options = r.layout
-	}
-	names, err := parse(options)
+	names, err := r.parts(c)
 	if err != nil {
 		return devices.Bundle{}, err
 	}
@@ -194,7 +198,7 @@ func (r *Rig) closeDevice(device string, b devices.Bundle) {
 	delete(r.open, device)
 }
 
-func (r *Rig) bundle(device string, names map[string][]string) devices.Bundle {
+func (r *Rig) bundle(device string, names devices.Parts) devices.Bundle {
 	return devices.Bundle{
 		Readers:    collect(names["readers"], func(n string) devices.Reader { return r.Reader(device + "/" + n) }),
 		Locks:      collect(names["locks"], func(n string) devices.Lock { return r.Lock(device + "/" + n) }),
@@ -234,22 +238,24 @@ func setClosed(b devices.Bundle, closed bool) {
 }
 
 // parse reads options: kind to names.
-func parse(options map[string]string) (map[string][]string, error) {
+func parse(options map[string]string) (devices.Parts, error) {
 	kinds := []string{"readers", "locks", "inputs", "outputs", "indicators"}
-	names := make(map[string][]string, len(options))
+	names := make(devices.Parts, len(options))
 	for _, kind := range slices.Sorted(maps.Keys(options)) {
 		if !slices.Contains(kinds, kind) {
-			return nil, fmt.Errorf("%w: unknown option %q: there is %s",
-				devices.ErrBadDevice, kind, strings.Join(kinds, ", "))
+			return nil, optionError(kind, "unknown option %q: there is %s", kind, strings.Join(kinds, ", "))
 		}
 		for name := range strings.SplitSeq(options[kind], ",") {
 			name = strings.TrimSpace(name)
 			if name == "" || strings.Contains(name, "/") || slices.Contains(names[kind], name) {
-				return nil, fmt.Errorf("%w: option %s=%q: names must differ, not be empty and have no slash",
-					devices.ErrBadDevice, kind, options[kind])
+				return nil, optionError(kind, "option %s=%q: names must differ, not be empty and have no slash", kind, options[kind])
 			}
 			names[kind] = append(names[kind], name)
 		}
 	}
 	return names, nil
+}
+
+func optionError(option, format string, args ...any) error {
+	return &devices.OptionError{Option: option, Err: fmt.Errorf("%w: %s", devices.ErrBadDevice, fmt.Sprintf(format, args...))}
 }

@@ -3,6 +3,7 @@ package journal
 import (
 	"crypto/sha256"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -249,12 +250,25 @@ func TestOtherBuildingAndNewerFormat(t *testing.T) {
 	if _, err := Open(Options{Dir: dir, Building: "c"}); !errors.Is(err, ErrBuilding) {
 		t.Errorf("other building: %v", err)
 	}
+	if owner, err := Building(dir); owner != "b" || err != nil {
+		t.Errorf("the journal is of %q, %v", owner, err)
+	}
 	h := header{building: "b", epoch: 1, first: 1}.encode()
 	le.PutUint16(h[8:], formatVersion+1)
 	sealHeader(h)
 	put(t, dir, h)
+	if _, err := Building(dir); !errors.Is(err, ErrVersion) {
+		t.Errorf("owner of a newer format: %v", err)
+	}
 	if _, err := Open(Options{Dir: dir, Building: "b"}); !errors.Is(err, ErrVersion) {
 		t.Errorf("newer format: %v", err)
+	}
+	put(t, dir, h[:headerLen-1])
+	if _, err := Building(dir); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("owner of a header cut short: %v", err)
+	}
+	if _, err := Building(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("owner of nothing: %v", err)
 	}
 	put(t, dir, whole)
 	for _, building := range []string{"", strings.Repeat("x", maxBuilding+1)} {

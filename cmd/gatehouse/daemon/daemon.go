@@ -42,6 +42,7 @@ type Options struct {
 	Strict  bool
 	OnEvent func(access.Event)
 	OnFatal func(supervisor.Reason)
+	Probe   func(path string, msg any) // see actors.Config
 	// Bind is called once the data directory is this process's own, if it exists,
 	// and before anything in it is written or it is made: the place to take a port.
 	// nil: nothing to bind.
@@ -62,11 +63,12 @@ type Daemon struct {
 	// Why store and journal could not be opened; nil if they could.
 	storeErr, journalErr error
 
-	missing []string // parts of devices that are not there
-	rules   access.Rules
-	people  access.Directory
-	memory  map[access.DoorID]access.DoorMemory
-	change  uint64 // the rules' version if the site file changed them, else 0
+	optional map[string]bool // devices that may be missing, and are
+	missing  []string        // parts of devices that are not there and should be
+	rules    access.Rules
+	people   access.Directory
+	memory   map[access.DoorID]access.DoorMemory
+	change   uint64 // the rules' version if the site file changed them, else 0
 }
 
 // Open makes everything ready; Start then starts the tree. A refused start
@@ -82,6 +84,9 @@ func Open(o Options) (d *Daemon, err error) {
 	if err := d.claim(); err != nil {
 		return d, err
 	}
+	if err := CheckOwner(o.Data, o.Site.Building.ID); err != nil {
+		return d, err
+	}
 	image, imageErr := store.ReadImage(filepath.Join(o.Data, store.ImageName))
 	wiring, fire := d.openDevices()
 	d.boot(image, imageErr, wiring, fire)
@@ -89,6 +94,30 @@ func Open(o Options) (d *Daemon, err error) {
 		return d, err
 	}
 	return d, d.build(wiring, fire)
+}
+
+// ErrOtherBuilding: the data directory is another building's.
+var ErrOtherBuilding = errors.New("data directory of another building")
+
+// otherBuilding is ErrOtherBuilding in one sentence.
+type otherBuilding struct{ data, owner, site string }
+
+func (e *otherBuilding) Error() string {
+	return fmt.Sprintf("data directory %s belongs to the building %q, this site is %q: name another with --data", e.data, e.owner, e.site)
+}
+
+func (e *otherBuilding) Unwrap() error { return ErrOtherBuilding }
+
+// CheckOwner refuses, with ErrOtherBuilding, a data directory whose journal says
+// that it is another building's: its rules, its doors' modes and its boot image
+// are not this one's, so not one output may move by them. A journal that cannot
+// be read says nothing.
+func CheckOwner(data, building string) error {
+	owner, err := journal.Building(JournalDir(data))
+	if err == nil && owner != building {
+		return &otherBuilding{data, owner, building}
+	}
+	return nil
 }
 
 // claim takes the data directory and the ports. A directory that does not exist
@@ -123,17 +152,15 @@ func (d *Daemon) own() (err error) {
 
 // boot puts the outputs where they belong before anything else runs.
 func (d *Daemon) boot(image store.Image, imageErr error, wiring map[access.DoorID]actors.Wiring, fire []devices.Input) {
-	active := false
-	for _, in := range fire {
-		on, err := in.Level()
-		active = active || (on && err == nil)
-	}
+	active, _ := actors.FireLevel(fire) // its actor reports an input that cannot be read
 	var memory map[access.DoorID]access.DoorMemory
 	if imageErr == nil {
 		memory = byDoor(image.Doors)
 	}
 	for _, err := range actors.Boot(d.opts.Site.Rules.Doors, memory, wiring, active) {
-		d.opts.Log.Error().Err(err).Msg("output not at rest")
+		if _, said := errors.AsType[*notThere](err); !said { // when the devices were opened
+			d.opts.Log.Error().Err(err).Msg("output not at rest")
+		}
 	}
 }
 
@@ -257,6 +284,7 @@ func (d *Daemon) build(wiring map[access.DoorID]actors.Wiring, fire []devices.In
 		Name: d.opts.Site.Building.ID, Boot: d.opts.Boot, Rules: compiled, Directory: d.people, Memory: d.memory,
 		Wiring: wiring, Fire: fire, Buses: d.buses(), Journal: d.Journal, Store: s, Degraded: degraded, Missing: d.missing,
 		Clock: d.opts.Clock, Executor: d.opts.Executor, Log: d.opts.Log, OnEvent: d.opts.OnEvent, OnFatal: d.opts.OnFatal,
+		Probe: d.opts.Probe,
 	})
 	return err
 }

@@ -1,14 +1,18 @@
 package daemon_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"gatehouse/access"
 	"gatehouse/cmd/gatehouse/daemon"
+	"gatehouse/devices"
 	"gatehouse/persistence"
 	"gatehouse/persistence/journal"
 	"gatehouse/persistence/store"
@@ -30,7 +34,6 @@ var damages = []struct {
 		}
 		h.t.Cleanup(func() { _ = unlock() })
 	}},
-	{"journal of another building", false, true, func(h *house) { h.site.Building.ID = "barn" }},
 }
 
 // A dead disk is not a dead building (design rule 12).
@@ -149,7 +152,7 @@ func TestRefused(t *testing.T) {
 				if err == nil {
 					t.Fatal("started")
 				}
-				for _, known := range []error{store.ErrCorrupt, persistence.ErrLocked, journal.ErrCorrupt, journal.ErrBuilding} {
+				for _, known := range []error{store.ErrCorrupt, persistence.ErrLocked, journal.ErrCorrupt} {
 					if errors.Is(err, known) {
 						h.wantSame(before)
 						return
@@ -158,6 +161,34 @@ func TestRefused(t *testing.T) {
 				t.Errorf("an error of no kind: %v", err)
 			})
 		}
+	}
+}
+
+// The data directory of another building is refused, boot image or not, before a
+// single output moved by what it says: both have a door of the same id.
+func TestRefusedInAnotherBuilding(t *testing.T) {
+	for _, image := range []bool{true, false} {
+		h := newHouse(t)
+		h.start()
+		h.command(access.Command{Mode: access.LockedOpen}, "front")
+		h.stop()
+		if !image {
+			if err := os.Remove(h.path(imageFile)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.rig = newHouse(t).rig
+		h.site.Building.ID = "barn"
+		before := h.files()
+		err := h.open()
+		want := `data directory ` + h.dir + ` belongs to the building "house", this site is "barn": name another with --data`
+		if !errors.Is(err, daemon.ErrOtherBuilding) || err.Error() != want {
+			t.Errorf("boot image %v: got %v", image, err)
+		}
+		if n := h.rig.Lock("front/lock").Moves(); n > 0 {
+			t.Errorf("boot image %v: the lock moved %d times", image, n)
+		}
+		h.wantSame(before)
 	}
 }
 
@@ -213,6 +244,36 @@ func TestRefusalGivesTheDirectoryBack(t *testing.T) {
 	h.change = nil
 	h.start()
 	h.stop()
+}
+
+// An optional device that is not there is expected to be missing: the building is
+// ready, and the log has no error.
+func TestMissingOptionalDevice(t *testing.T) {
+	h := newHouse(t)
+	h.site.Devices[1].Optional = true
+	h.site.Devices = append(h.site.Devices, devices.Config{ID: "attic", Driver: "virtual"})
+	h.rig.Refuse("back", errors.New("no such bus"))
+	var log bytes.Buffer
+	h.change = func(o *daemon.Options) { o.Log = zerolog.New(&log) }
+	h.start()
+	if health := h.d.Building.Health(); !health.Ready || len(health.Degraded) > 0 {
+		t.Errorf("health: %+v", health)
+	}
+	h.card("front", knownCard)
+	h.wantReleased("front", true)
+	h.stop()
+	for _, line := range []string{
+		`{"level":"warn","error":"no such bus","device":"back","driver":"virtual","message":"device not open"}`,
+		`{"level":"info","devices":2,"message":"devices opened"}`,
+		`"message":"optional device missing"}`,
+	} {
+		if !strings.Contains(log.String(), line+"\n") {
+			t.Errorf("the log lacks %s", line)
+		}
+	}
+	if t.Failed() || strings.Contains(log.String(), `"level":"error"`) {
+		t.Errorf("log:\n%s", &log)
+	}
 }
 
 // A device that is not there costs its door only.

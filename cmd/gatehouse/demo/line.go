@@ -110,8 +110,11 @@ func why(e *access.Event) string {
 	add(e.Reason != access.ReasonNone, words(e.Reason.String()))
 	add(e.Kind == access.KindModeChanged || e.Kind == access.KindCommandRefused, words(e.Mode.String()))
 	add(e.Kind == access.KindPassage && e.To != "", string(e.From)+" to "+string(e.To))
-	add(e.Held != "", "was held to be in: "+string(e.Held))
-	add(e.Count > 0, fmt.Sprint(e.Count))
+	add(e.Held != "" && e.Kind == access.KindGranted, "anti-passback (soft): was held to be in "+string(e.Held))
+	add(e.Held != "" && e.Kind != access.KindGranted, "was held to be in "+string(e.Held))
+	rules := e.Kind == access.KindStarted || e.Kind == access.KindRulesChanged
+	add(e.Count > 0 && rules, fmt.Sprintf("rules version %d", e.Count))
+	add(e.Count > 0 && !rules, fmt.Sprint(e.Count))
 	add(e.Detail != "", detail(e))
 	return strings.Join(parts, ", ")
 }

@@ -52,7 +52,21 @@ func TestLines(t *testing.T) {
 		},
 		{
 			at(access.KindGranted, ada, func(e *access.Event) { e.Reason, e.Held = access.ReasonCredential, "office" }), green,
-			"08:00:00  Main entrance     granted            p-001 Ada Lind          credential, was held to be in: office",
+			"08:00:00  Main entrance     granted            p-001 Ada Lind          credential, anti-passback (soft): was held to be in office",
+		},
+		{
+			at(access.KindDenied, ada, func(e *access.Event) { e.Reason, e.Held = access.ReasonAntiPassback, "office" }), yellow,
+			"08:00:00  Main entrance     denied             p-001 Ada Lind          anti passback, was held to be in office",
+		},
+		{
+			access.Event{Time: monday, Kind: access.KindRulesChanged, Count: 2},
+			dim,
+			"00:00:00  building          rules changed                              rules version 2",
+		},
+		{
+			access.Event{Time: monday, Kind: access.KindStarted, Count: 1},
+			dim,
+			"00:00:00  building          started                                    rules version 1",
 		},
 		{
 			at(access.KindDenied, func(e *access.Event) { e.Reason = access.ReasonUnknownCard }), yellow,

@@ -54,6 +54,9 @@ func locate(o Options, rec *recording) (pos position, err error) {
 		return position{}, fmt.Errorf("data directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if err := daemon.CheckOwner(o.Data, o.Site.Building.ID); err != nil {
+		return position{}, err
+	}
 	pos, err = rec.positionIn(o)
 	switch {
 	case err != nil:

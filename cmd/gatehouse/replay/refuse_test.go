@@ -75,7 +75,7 @@ func TestRefusals(t *testing.T) {
 		}, "badges.csv or the site file was changed since"},
 		{"a shorter recording", func(o *Options) { o.File = renamed(t, file, "badges.csv", good) }, "badges.csv or the site file was changed since"},
 		{"another time zone", func(o *Options) { o.Site.Building.TimeZone = "Europe/Berlin" }, "does not fit"},
-		{"another building", func(o *Options) { o.Site.Building.ID = "ministry" }, journal.ErrBuilding.Error()},
+		{"another building", func(o *Options) { o.Site.Building.ID = "ministry" }, `belongs to the building "embassy", this site is "ministry": name another with --data`},
 		{"other rules", func(o *Options) { o.Site.Rules.Doors[0].StrikeTime++ }, "begun with other rules, people or door modes"},
 		{"other people", func(o *Options) { o.Site.Holders[3].Suspended = true }, "begun with other rules, people or door modes"},
 		{"fewer people", func(o *Options) { o.Site.Holders = o.Site.Holders[1:] }, "begun with other rules, people or door modes"},

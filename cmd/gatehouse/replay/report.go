@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/access"
+	"gatehouse/cmd/gatehouse/site"
 )
 
 // Report is what came of a recording. It holds only what follows from recording
@@ -152,18 +153,33 @@ func (t *tally) finish() {
 	}
 }
 
-// write writes the report as JSON or, for people, as text.
-func (r *Report) write(w io.Writer, form string) error {
+// title says what a report is about: the building, the file and its days.
+func (r *recording) title(b site.Building) string {
+	first, last := r.rows[0].at, r.rows[len(r.rows)-1].at
+	return fmt.Sprintf("%s (%s), %s, %s to %s, times in %s",
+		b.Name, b.ID, r.file, first.Format(dayFormat), last.Format(dayFormat), b.TimeZone)
+}
+
+// notes explain the words and times of the text.
+const notes = `
+[1] a passage asked for where the person was held to be in an area that the reader does not accept
+[2] let into the classified area on a day without being let into the building on that day
+The recording has minutes only: rows of one minute are spread over it, in the order of the file.
+`
+
+// write writes the report as JSON or, for people, as text with a title.
+func (r *Report) write(w io.Writer, form, title string) error {
 	if form == formJSON {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "events\t%d\njournaled\t%d\ncontradictions\t%d\nno entry\t%d\ndenied\t%d\n",
-		r.Events, r.Journaled, len(r.Contradictions), len(r.NoEntry), total(r.Denials))
+	fmt.Fprintf(t, "%s\n\nrows\t%d\nrows in the journal\t%d\ncontradictions [1]\t%d\nno entry [2]\t%d\ndenied\t%d\n",
+		title, r.Events, r.Journaled, len(r.Contradictions), len(r.NoEntry), total(r.Denials))
 	r.writeLists(t)
 	r.writeDays(t)
+	fmt.Fprint(t, notes)
 	return t.Flush()
 }
 
@@ -175,13 +191,13 @@ func (r *Report) writeLists(t io.Writer) {
 		fmt.Fprintf(t, "%s\t%d\n", reason, r.Denials[reason])
 	}
 	if len(r.Contradictions) > 0 {
-		fmt.Fprint(t, "\ncontradiction at\tperson\tdoor\texpected in\theld to be in\n")
+		fmt.Fprint(t, "\ncontradiction [1] at\tperson\tdoor\texpected in\theld to be in\n")
 	}
 	for _, c := range r.Contradictions {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", c.Time, c.Person, c.Door, c.Expected, c.Got)
 	}
 	if len(r.NoEntry) > 0 {
-		fmt.Fprint(t, "\nclassified without entry at\tperson\n")
+		fmt.Fprint(t, "\nno entry [2] at\tperson\n")
 	}
 	for _, e := range r.NoEntry {
 		fmt.Fprintf(t, "%s\t%s\n", e.Time, e.Person)

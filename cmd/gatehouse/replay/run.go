@@ -70,7 +70,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := errors.Join(err, stopped); err != nil {
 		return err
 	}
-	if err := report.write(o.Out, o.Report); err != nil {
+	if err := report.write(o.Out, o.Report, rec.title(o.Site.Building)); err != nil {
 		return fmt.Errorf("the report cannot be written: %w", err)
 	}
 	if report.Journaled != report.Events {

@@ -11,8 +11,6 @@ import (
 	_ "time/tzdata" // the same answer on a machine without a time zone database
 
 	"go.yaml.in/yaml/v3"
-
-	"gatehouse/devices"
 )
 
 const defaultAddr = "127.0.0.1:8480"
@@ -101,43 +99,4 @@ func (p *parser) host(n *yaml.Node) {
 		return
 	}
 	p.site.HTTP.Hosts = append(p.site.HTTP.Hosts, n.Value)
-}
-
-func (p *parser) device(n *yaml.Node) {
-	var d devices.Config
-	p.object(
-		n, "a device",
-		field{"id", "rig", id(p, &d.ID, p.devices)},
-		field{"driver", "virtual", id(p, &d.Driver, newNames("driver"))},
-		field{"options", "", func(n *yaml.Node) { d.Options = p.options(n) }},
-		field{"optional", "", p.truth(&d.Optional)},
-	)
-	p.site.Devices = append(p.site.Devices, d)
-}
-
-// options are the driver's business: here they are words and their values, as
-// they are written.
-func (p *parser) options(n *yaml.Node) map[string]string {
-	if n.Kind != yaml.MappingNode || n.ShortTag() != "!!map" {
-		p.wrong(n, "options with key: value lines")
-		return nil
-	}
-	out := map[string]string{}
-	lines := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		first, twice := lines[key.Value]
-		switch {
-		case !isText(key):
-			p.at(key, "the name of an option must be text, got %s — put it in quotes", p.describe(key))
-		case twice:
-			p.at(key, "%s is here twice, first at line %d — keep one of them", quote(key.Value), first)
-		case value.Kind != yaml.ScalarNode || isNull(value):
-			p.at(value, "option %s: expected one value, got %s", quote(key.Value), p.describe(value))
-		default:
-			lines[key.Value] = key.Line
-			out[key.Value] = value.Value
-		}
-	}
-	return out
 }

@@ -185,8 +185,9 @@ func (p *parser) checkFire(n *yaml.Node) {
 	}
 }
 
-// use is what a part of a device is used for. Two uses of one kind are the same
-// set of parts at the device (an input is an input, be it a contact or a REX).
+// use is what a part of a device is used for. Two uses of one kind, as
+// devices.Parts has them, are the same set of parts at the device (an input is an
+// input, be it a contact or a REX).
 type use struct {
 	kind   string
 	role   string
@@ -194,13 +195,13 @@ type use struct {
 }
 
 var (
-	lockUse      = use{kind: "lock", role: "lock"}
-	contactUse   = use{kind: "input", role: "contact"}
-	rexUse       = use{kind: "input", role: "rex", shared: true}
-	tamperUse    = use{kind: "input", role: "tamper", shared: true}
-	fireUse      = use{kind: "input", role: "fire input"}
-	readerUse    = use{kind: "reader", role: "reader"}
-	indicatorUse = use{kind: "indicator", role: "indicator"}
+	lockUse      = use{kind: "locks", role: "lock"}
+	contactUse   = use{kind: "inputs", role: "contact"}
+	rexUse       = use{kind: "inputs", role: "rex", shared: true}
+	tamperUse    = use{kind: "inputs", role: "tamper", shared: true}
+	fireUse      = use{kind: "inputs", role: "fire input"}
+	readerUse    = use{kind: "readers", role: "reader"}
+	indicatorUse = use{kind: "indicators", role: "indicator"}
 )
 
 type partKey struct{ kind, part string }
@@ -223,6 +224,7 @@ func (p *parser) part(dst *string, u use) func(*yaml.Node) {
 		*dst = n.Value
 		if p.declared(n, device, p.devices) {
 			p.claim(n, u)
+			p.hasPart(n, device, part, u)
 		}
 	}
 }

@@ -127,24 +127,24 @@ func (p *parser) describe(n *yaml.Node) string {
 	case isNull(n):
 		return "nothing"
 	case p.private:
-		return kind(n)
+		return "a " + kind(n) + " (not shown: it is about a person)"
 	default:
-		return kind(n) + " " + quoteText(n)
+		return "the " + kind(n) + " " + quoteText(n)
 	}
 }
 
 func kind(n *yaml.Node) string {
 	switch n.ShortTag() {
 	case "!!str":
-		return "the text"
+		return "text"
 	case "!!int", "!!float":
-		return "the number"
+		return "number"
 	case "!!bool":
-		return "the truth value"
+		return "truth value"
 	case "!!timestamp":
-		return "the date"
+		return "date"
 	default:
-		return "the tagged value"
+		return "tagged value"
 	}
 }
 
@@ -172,6 +172,16 @@ func isNull(n *yaml.Node) bool {
 
 func isText(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str"
+}
+
+// keyOf gives the key of a mapping, and the mapping when it has none.
+func keyOf(n *yaml.Node, key string) *yaml.Node {
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i]
+		}
+	}
+	return n
 }
 
 // child gives the value of a mapping's key, and the mapping when it has none:

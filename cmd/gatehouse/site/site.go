@@ -69,7 +69,10 @@ type ReaderWiring struct {
 // Load reads the file at path, once, and parses it. It returns the system's
 // error (fs.ErrNotExist, fs.ErrPermission and so on, wrapped) when the file
 // cannot be read, and Mistakes when it is not a good site file.
-func Load(path string) (*Site, error) {
+//
+// With drivers, every device must be of one of them, and its options and parts
+// are checked as far as the driver can tell without hardware.
+func Load(path string, drivers ...devices.Driver) (*Site, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, unreadable(path, err)
@@ -82,7 +85,7 @@ func Load(path string) (*Site, error) {
 	if _, err := data.ReadFrom(io.LimitReader(f, maxSize+1)); err != nil {
 		return nil, unreadable(path, err)
 	}
-	return Parse(path, data.Bytes())
+	return Parse(path, data.Bytes(), drivers...)
 }
 
 func unreadable(path string, err error) error {
@@ -93,12 +96,16 @@ func unreadable(path string, err error) error {
 }
 
 // Parse makes a Site of a file's content; name is what messages call the file.
-// Its error, if any, is of type Mistakes and holds every mistake found.
-func Parse(name string, data []byte) (*Site, error) {
+// Its error, if any, is of type Mistakes and holds every mistake found. Drivers as
+// in Load.
+func Parse(name string, data []byte, drivers ...devices.Driver) (*Site, error) {
 	if len(data) > maxSize {
 		return nil, tooLarge(name)
 	}
 	p := newParser(name)
+	if len(drivers) > 0 {
+		p.known = devices.NewRegistry(drivers...)
+	}
 	if root := p.document(data); root != nil {
 		p.root(root)
 	}
@@ -130,6 +137,8 @@ type parser struct {
 	people, credentials                      *names
 	cards                                    map[access.Card]*yaml.Node
 	parts                                    map[partKey]claim
+	known                                    *devices.Registry        // nil: nothing is known of drivers
+	inventory                                map[string]devices.Parts // of the devices that were checked; nil: its driver cannot tell
 	formats                                  map[string]access.Format // of any reader
 }
 
@@ -148,6 +157,7 @@ func newParser(file string) *parser {
 		credentials: newNames("credential"),
 		cards:       map[access.Card]*yaml.Node{},
 		parts:       map[partKey]claim{},
+		inventory:   map[string]devices.Parts{},
 		formats:     map[string]access.Format{},
 	}
 }

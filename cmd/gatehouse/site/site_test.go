@@ -185,7 +185,7 @@ func TestExamplesLoad(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
-			s, err := Load(file)
+			s, err := Load(file, virtual.New(virtual.Options{}).Driver())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -334,7 +334,7 @@ http: {addr: "1.2.3.4:80"}
 building: {id: b, time_zone: Mars}
 `
 	want := `site.yaml:2:24: there is no level "nobody" — declare it, or name one that is declared
-site.yaml:2:76: number: expected a whole number from 1 to 18446744073709551615 (plain digits, no quotes), got the text
+site.yaml:2:76: number: expected a whole number from 1 to 18446744073709551615 (plain digits, no quotes), got a text (not shown: it is about a person)
 site.yaml:4:32: there is no door "roof" — declare it, or name one that is declared
 site.yaml:4:49: there is no schedule "never" — declare it, or name one that is declared
 site.yaml:6:58: "to" is not after "from" — over midnight, write one interval to "24:00" and one from "00:00" on the next day

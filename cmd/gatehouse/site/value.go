@@ -123,6 +123,10 @@ func (p *parser) clock(dst *int, midnight bool) func(*yaml.Node) {
 		if midnight {
 			last = "24:00"
 		}
-		p.wrong(n, `a time of day from "00:00" to "`+last+`"`)
+		expected := `a time of day from "00:00" to "` + last + `"`
+		if t, err := time.Parse("15:04", n.Value); err == nil && len(n.Value) == len("8:00") {
+			expected += ` (write "` + t.Format("15:04") + `")`
+		}
+		p.wrong(n, expected)
 	}
 }
