@@ -57,11 +57,7 @@ func (a *API) page(ctx context.Context, q query) (page, error) {
 		p.Next = min(q.before, a.o.Building.LastEvent()+1)
 	}
 	for scanned := 0; scanned < maxScan && len(p.Events) < q.limit && ctx.Err() == nil; {
-		size := readSize
-		if !q.filters() {
-			size = min(size, q.limit-len(p.Events))
-		}
-		batch, err := a.batch(q, p.Next, size)
+		batch, err := a.batch(q, p.Next)
 		if err != nil {
 			return p, err
 		}
@@ -82,15 +78,15 @@ func (a *API) page(ctx context.Context, q query) (page, error) {
 
 // batch is the next events to look at, in the order of the query. Backwards it
 // reads the range of numbers before next.
-func (a *API) batch(q query, next uint64, size int) ([]access.Event, error) {
+func (a *API) batch(q query, next uint64) ([]access.Event, error) {
 	if !q.newest {
-		return a.o.Building.Events(next, size)
+		return a.o.Building.Events(next, readSize)
 	}
 	if next <= 1 {
 		return nil, nil
 	}
-	size = int(min(uint64(size), next-1))
-	list, err := a.o.Building.Events(next-1-uint64(size), size)
+	size := min(readSize, next-1)
+	list, err := a.o.Building.Events(next-1-size, int(size))
 	// A journal that begins later than the range gives events behind it.
 	list = slices.DeleteFunc(list, func(e access.Event) bool { return e.Seq >= next })
 	slices.Reverse(list)

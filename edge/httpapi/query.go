@@ -32,10 +32,6 @@ type query struct {
 // latest is a number behind every event.
 const latest = math.MaxUint64
 
-func (q query) filters() bool {
-	return q.door != "" || q.cardholder != "" || q.kind != 0 || q.reason != 0 || q.timed()
-}
-
 func (q query) timed() bool { return !q.from.IsZero() || !q.until.IsZero() }
 
 func (q query) matches(e access.Event) bool {
