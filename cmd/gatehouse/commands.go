@@ -28,7 +28,8 @@ refused (data directory locked or of another building, port in use, store or
 journal damaged); 3 the building gave up, its outputs are at rest; 4 the stop was
 cut short; 64 wrong usage.
 
-Signals: SIGINT or SIGTERM stops in order, a second one at once.`
+Signals: SIGINT or SIGTERM stops in order, a second one at once; SIGUSR1 prints
+the tree of actors on stdout.`
 
 // commands is the command line.
 type commands struct {

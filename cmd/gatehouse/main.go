@@ -34,9 +34,10 @@ var version = "development"
 // process is what the commands may use of the world outside.
 type process struct {
 	out, err io.Writer
-	tty      bool            // err is a terminal
-	ctx      context.Context // ends with the first signal
-	cancel   func()          // as a first signal
+	tty      bool             // err is a terminal
+	ctx      context.Context  // ends with the first signal
+	cancel   func()           // as a first signal
+	show     <-chan os.Signal // asks for the tree of actors; nil: nobody does
 	now      func() time.Time
 	boot     uint64
 }
@@ -46,8 +47,11 @@ func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go onSignals(signals, stop)
+	show := make(chan os.Signal, 1)
+	signal.Notify(show, syscall.SIGUSR1)
 	p := &process{
-		out: os.Stdout, err: os.Stderr, tty: isTerminal(os.Stderr), ctx: ctx, cancel: stop, now: time.Now, boot: randomBoot(),
+		out: os.Stdout, err: os.Stderr, tty: isTerminal(os.Stderr),
+		ctx: ctx, cancel: stop, show: show, now: time.Now, boot: randomBoot(),
 	}
 	os.Exit(run(p, os.Args[1:]))
 }

@@ -120,18 +120,19 @@ func (s *script) named(ts *testscript.TestScript, name string) *running {
 	return p
 }
 
-// says NAME PATTERN: waits until the log of NAME has a match.
+// says NAME PATTERN: waits until the log or the output of NAME has a match.
 func (s *script) says(ts *testscript.TestScript, args []string) {
 	want(ts, args, 2, "says NAME PATTERN")
 	p := s.named(ts, args[0])
+	said := func() string { return ts.ReadFile(p.log) + ts.ReadFile(p.out) }
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
 	found := eventually(func() bool {
 		over := p.over() // before the look: what it wrote last counts
-		return pattern.MatchString(ts.ReadFile(p.log)) || over
+		return pattern.MatchString(said()) || over
 	})
-	if !found || !pattern.MatchString(ts.ReadFile(p.log)) {
-		ts.Fatalf("%s never said %s, but\n%s", args[0], args[1], ts.ReadFile(p.log))
+	if !found || !pattern.MatchString(said()) {
+		ts.Fatalf("%s never said %s, but\n%s", args[0], args[1], said())
 	}
 }
 
@@ -160,8 +161,8 @@ func (s *script) ready(ts *testscript.TestScript, args []string) {
 
 // signal NAME TERM|INT|KILL: sends a signal to a process of this script.
 func (s *script) signal(ts *testscript.TestScript, args []string) {
-	want(ts, args, 2, "signal NAME TERM|INT|KILL")
-	number := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}[args[1]]
+	want(ts, args, 2, "signal NAME TERM|INT|KILL|USR1")
+	number := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "USR1": syscall.SIGUSR1}[args[1]]
 	ts.Check(s.named(ts, args[0]).cmd.Process.Signal(number))
 }
 

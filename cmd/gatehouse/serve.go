@@ -118,13 +118,7 @@ func (h *host) unbind() {
 
 // wait ends with the first signal, or when the building gives up by itself.
 func (h *host) wait(d *daemon.Daemon) error {
-	gaveUp := false
-	select {
-	case <-h.p.ctx.Done():
-		h.log.Info().Msg("stopping in order; a second signal stops at once")
-	case <-d.Building.Down():
-		gaveUp = true
-	}
+	gaveUp := h.untilStop(d)
 	report, err := d.Stop()
 	stopped := h.log.Info().Int64("took_ms", report.Took.Milliseconds())
 	if len(report.Abandoned) > 0 {
@@ -138,4 +132,19 @@ func (h *host) wait(d *daemon.Daemon) error {
 		return withCode(exitCutShort, err)
 	}
 	return nil
+}
+
+// untilStop shows the tree of actors whenever it is asked for.
+func (h *host) untilStop(d *daemon.Daemon) (gaveUp bool) {
+	for {
+		select {
+		case <-h.p.show:
+			fmt.Fprintln(h.p.out, d.Building.Tree())
+		case <-h.p.ctx.Done():
+			h.log.Info().Msg("stopping in order; a second signal stops at once")
+			return false
+		case <-d.Building.Down():
+			return true
+		}
+	}
 }

@@ -25,7 +25,7 @@ func (h *host) servers(d *daemon.Daemon, ready <-chan struct{}) (children []supe
 		building = withoutToken{building, err}
 	}
 	api := httpapi.New(httpapi.Options{
-		Building: building, Clock: h.exec, Token: token, Hosts: h.site.HTTP.Hosts, Log: h.log,
+		Building: building, Clock: h.exec, Token: token, Hosts: h.site.HTTP.Hosts, Log: h.log, Version: version,
 	})
 	children = append(children, h.server("http", api, h.listen, ready))
 	if h.pprof != nil {
