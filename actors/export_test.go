@@ -26,3 +26,6 @@ func (poke) Class() supervisor.Class { return supervisor.Class{Lane: supervisor.
 
 // IntakeLimit is how many events can wait for the disk.
 const IntakeLimit = intakeLimit
+
+// MaxWatchers is how many can watch at once.
+const MaxWatchers = maxWatchers

@@ -88,6 +88,50 @@ func TestCardsAtAServedBuilding(t *testing.T) {
 	}
 }
 
+// The web server is an actor: when its listener is gone it listens again on the
+// same address, and no door notices.
+func TestTheWebServerComesBack(t *testing.T) {
+	s, err := site.Load(filepath.Join("testdata", "site.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	log := &written{}
+	p := &process{out: io.Discard, err: log, ctx: ctx, now: clock.Now, boot: 7}
+	addr, done := make(chan string, 1), make(chan int, 1)
+	h := &host{
+		p: p, log: p.logger(), site: s, data: filepath.Join(t.TempDir(), "data"),
+		drivers: []devices.Driver{virtual.New(virtual.Options{}).Driver()},
+		onReady: func(_ *daemon.Daemon, at, _ string) { addr <- at },
+	}
+	go func() { done <- report(p, h.run()) }()
+	at := <-addr
+	body(t, at, "/healthz")
+	if err := h.listen.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var tree string
+	supervisortest.Eventually(t, clock, "it answers again", func() bool {
+		client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Get("http://" + at + "/api/tree")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		all, err := io.ReadAll(resp.Body)
+		tree = string(all)
+		return err == nil
+	})
+	if !strings.Contains(tree, "the web server ended by itself") || strings.Count(tree, `"restarts": 1`) != 1 {
+		t.Errorf("the tree does not show exactly one restart and why:\n%s", tree)
+	}
+	stop()
+	if code := <-done; code != exitOK {
+		t.Errorf("exit code %d: %s", code, log)
+	}
+}
+
 func present(t *testing.T, rig *virtual.Rig, number uint64) {
 	t.Helper()
 	format, err := access.ParseFormat("H10302")

@@ -30,7 +30,7 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("%s is damaged at byte %d (after event %d): %s; restore a backup or move the file away, it was left as it is (doors run on the boot image meanwhile)",
+	return fmt.Sprintf("%s is damaged at byte %d (after event %d): %s; restore a backup or move the file away, it was left as it is",
 		e.Path, e.Offset, e.After, e.Why)
 }
 

@@ -21,6 +21,6 @@ var (
 )
 
 func corrupt(path, format string, args ...any) error {
-	return fmt.Errorf("%w: %s: %s; restore a backup, or move the file away to make a new one from boot.image (doors run on the boot image meanwhile)",
+	return fmt.Errorf("%w: %s: %s; restore a backup, or move the file away: a new one is made from the boot image if that is there, and is empty otherwise",
 		ErrCorrupt, path, fmt.Sprintf(format, args...))
 }
