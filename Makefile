@@ -147,3 +147,8 @@ otp: ## compare the supervisor with Erlang's, e.g. make otp SCRIPTS=20000 or SCR
 build: ## build ./bin/gatehouse, one static file
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gatehouse ./cmd/gatehouse
+
+.PHONY: bench-building
+bench-building: ## measure a building against the design's budgets, best of 5
+	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(go version)"
+	@go test -run '^$$' -bench 'Building$$' -benchtime 1x ./actors

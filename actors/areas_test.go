@@ -138,8 +138,14 @@ func TestPassagesDuringTheRebuildAreKept(t *testing.T) {
 			h.panics(trackerPath, "", 1)
 			h.b.Poke(trackerPath)
 			h.sim.Advance(time.Second)
-			h.through(1, "in", 1)
-			h.through(2, "out", 2)
+			h.card(1, "in", 1)
+			h.card(2, "out", 2)
+			h.sim.Advance(100 * time.Millisecond) // the areas' time is up
+			h.contact(1).Set(true)
+			h.contact(2).Set(true)
+			h.sim.Quiesce()
+			h.contact(1).Set(false)
+			h.contact(2).Set(false)
 			h.sim.Advance(time.Minute)
 			slow = false
 			for _, row := range []struct {
@@ -380,5 +386,38 @@ func TestSweepOneCardAtTwoDoors(t *testing.T) {
 	h.sim.Quiesce()
 	if n := len(h.all(access.KindGranted)); n != 2 {
 		t.Errorf("the control granted %d times: the sweep proves nothing", n)
+	}
+}
+
+// A card in the first moments of a life of the areas waits for them, and not
+// longer than its door does.
+func TestACardThatComesBeforeTheAreasAreReady(t *testing.T) {
+	for hold, want := range map[time.Duration]string{
+		50 * time.Millisecond: "granted credential", 150 * time.Millisecond: "denied area_unavailable",
+	} {
+		t.Run(hold.String(), func(t *testing.T) {
+			slow := sim.Hold{Result: hold}
+			h := newHouse(t, 2, sim.New(1, sim.Options{Hold: func(_, name string) sim.Hold {
+				if name == "rebuild" {
+					return slow
+				}
+				return sim.Hold{}
+			}}))
+			h.start()
+			h.card(1, "in", 1)
+			h.sim.Advance(time.Second)
+			if got := h.last("p-1"); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+			if want != "granted credential" { // nothing stays reserved
+				h.card(2, "in", 1)
+				h.sim.Quiesce()
+				if got := h.last("p-1"); got != "granted credential" {
+					t.Errorf("at door 2: %s", got)
+				}
+			}
+			h.sim.Advance(time.Minute)
+			h.stopClean()
+		})
 	}
 }

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"slices"
 
 	"gatehouse/access"
 	"gatehouse/supervisor"
@@ -9,14 +10,15 @@ import (
 
 // tracker is the areas' actor: it knows where every person is and reserves
 // passages. One place at a time is a fact across all areas, so one actor holds
-// it. A new life reads the passages back from the journal; until it has, its
-// answer is that it cannot tell. When that fails nobody is known to be anywhere,
-// which is consistent with everything, and it is tried again.
+// it. A new life reads the passages back from the journal; until it has,
+// questions wait, for as long as the doors do. When that fails nobody is known to
+// be anywhere, which is consistent with everything, and it is tried again.
 type tracker struct {
 	b     *Building
 	where *access.Whereabouts
-	ready bool // it has an answer
-	busy  bool // being rebuilt
+	ready bool      // it has an answer
+	busy  bool      // being rebuilt
+	early []reserve // came before there was an answer; one a reader
 	// moved are the people who passed while what is being rebuilt may not know.
 	moved   map[access.CardholderID]bool
 	refused uint64
@@ -37,8 +39,7 @@ func (t *tracker) Start(c *supervisor.Context) error {
 func (t *tracker) Receive(c *supervisor.Context, msg any) error {
 	switch m := msg.(type) {
 	case reserve:
-		c.Send(m.from, reserved{m.id, t.reserve(c, m)})
-		t.armExpiry(c)
+		t.asked(c, m)
 	case confirm:
 		t.where.Confirm(m.reservation, c.Now())
 	case passed:
@@ -84,7 +85,8 @@ func (t *tracker) rebuild(c *supervisor.Context) error {
 
 // rebuilt takes what was read; who moved meanwhile is known better here.
 func (t *tracker) rebuilt(c *supervisor.Context, done supervisor.TaskDone) {
-	t.busy, t.ready = false, true
+	t.busy = false
+	defer t.answerEarly(c)
 	changed := t.b.health.setAreas(done.Err)
 	if done.Err != nil {
 		if changed {
@@ -148,9 +150,30 @@ func (b *Building) read(ctx context.Context, after uint64, visit func(*access.Ev
 	return after, ctx.Err()
 }
 
+// answerEarly answers those who asked too early; a door that no longer waits
+// gives its reservation back.
+func (t *tracker) answerEarly(c *supervisor.Context) {
+	t.ready = true
+	early := t.early
+	t.early = nil
+	for _, m := range early {
+		t.asked(c, m)
+	}
+}
+
+func (t *tracker) asked(c *supervisor.Context, m reserve) {
+	if t.ready {
+		c.Send(m.from, reserved{m.id, t.reserve(c, m)})
+		t.armExpiry(c)
+		return
+	}
+	same := func(e reserve) bool { return e.request.Door == m.request.Door && e.request.Reader == m.request.Reader }
+	t.early = append(slices.DeleteFunc(t.early, same), m)
+}
+
 func (t *tracker) reserve(c *supervisor.Context, m reserve) access.AreaAnswer {
 	door, ok := t.b.cfg.Rules.Door(m.request.Door)
-	if !ok || !t.ready {
+	if !ok {
 		return access.AreaAnswer{Asked: true, Unavailable: true}
 	}
 	// A grant may wait for its record, then for the door to be opened.
