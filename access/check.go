@@ -32,12 +32,16 @@ type audited struct {
 	due      time.Time // when a momentary release must have ended
 	exit     time.Time // until when a request to exit keeps it released, whatever the mode
 	owed     time.Time // when a release without a cause so far happened; zero: none
-	life     eventRef  // the newest life, number 0
+	life     eventRef  // the newest life that granted, number 0
 	grants   map[eventRef]bool
+	cause    time.Time // of the newest event whose release may still be on its way
 }
 
 // eventRef names an event of a door across its lives.
-type eventRef struct{ boot, run, number uint64 }
+type eventRef struct {
+	source            string
+	boot, run, number uint64
+}
 
 // NewAudit begins with every door Locked and secured. Slack is what is allowed
 // on top of strike time and record limit, and between a release and the record
@@ -68,7 +72,7 @@ func (a *Audit) Drive(door DoorID, release bool, at time.Time) {
 		d.released = false
 		return
 	}
-	if !d.released && !d.explained() {
+	if !d.released && !d.explained(at) {
 		d.owed = at
 	}
 	d.released = true
@@ -82,15 +86,20 @@ func (a *Audit) Event(e Event) {
 		return
 	}
 	a.inTime(d, e.Time)
-	ref := eventRef{e.Source.Boot, e.Source.Run, e.Source.Number}
+	ref := eventRef{e.Source.Name, e.Source.Boot, e.Source.Run, e.Source.Number}
 	cause, life := ref, ref
 	cause.number, life.number = e.Cause, 0
-	if life != d.life { // a crashed life leaves grants without an end
+	if life.source == d.life.source && life != d.life { // a crashed life leaves grants without an end
 		d.life = life
 		clear(d.grants)
 	}
 	switch e.Kind {
+	case KindPassage, KindReleased, KindFireReleased: // a passage through a door that stood open already
+		d.cause = e.Time
+	}
+	switch e.Kind {
 	case KindGranted:
+		d.life = life // others speak of the door, too: its readers, its lock, the modes
 		d.grants[ref] = true
 		a.extend(d, e.Time)
 	case KindReleased, KindRecordLate:
@@ -135,7 +144,9 @@ func (a *Audit) of(id DoorID) *audited {
 }
 
 // explained reports whether the events so far allow a release.
-func (d *audited) explained() bool { return len(d.grants) > 0 || d.held() }
+func (d *audited) explained(at time.Time) bool {
+	return len(d.grants) > 0 || d.held() || d.cause.Equal(at)
+}
 
 func (d *audited) held() bool { return d.fire || d.mode.Releases() }
 

@@ -191,6 +191,9 @@ func (m *modes) save(c *supervisor.Context) {
 	}
 	changes := m.b.book.take()
 	if len(changes) == 0 {
+		if !m.b.book.dirty() { // an earlier life may not have come to say so
+			m.works()
+		}
 		m.answer(c, nil)
 		return
 	}
@@ -226,11 +229,15 @@ func (m *modes) saved(c *supervisor.Context, err error) {
 		c.After("retry", m.b.retry())
 		return
 	}
+	m.works()
+	m.save(c)
+}
+
+func (m *modes) works() {
 	if m.b.health.setStore(nil) {
 		m.em.emit(access.Event{Kind: access.KindStoreRestored})
 		m.b.cfg.Log.Info().Msg("store restored")
 	}
-	m.save(c)
 }
 
 // answer tells those operators whose doors are all on disk, and those who have

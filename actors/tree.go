@@ -101,7 +101,8 @@ func (b *Building) buses() (children []supervisor.ChildSpec) {
 	return append(children, b.actor("fire", func() supervisor.Actor { return &fire{b: b} }))
 }
 
-func (b *Building) doors() (children []supervisor.ChildSpec) {
+func (b *Building) doors() []supervisor.ChildSpec {
+	children := make([]supervisor.ChildSpec, 0, len(b.order))
 	for _, p := range b.order {
 		children = append(children, supervisor.ChildSpec{
 			ID: string(p.door.ID), Backoff: backoff,
@@ -120,7 +121,8 @@ func (b *Building) doors() (children []supervisor.ChildSpec) {
 	return children
 }
 
-func (b *Building) io(p *place) (children []supervisor.ChildSpec) {
+func (b *Building) io(p *place) []supervisor.ChildSpec {
+	children := make([]supervisor.ChildSpec, 0, len(partNames)+len(p.door.Readers))
 	for what := contactPart; what <= tamperPart; what++ {
 		if device := p.wiring.input(what); device != nil {
 			children = append(children, b.actor(partNames[what], func() supervisor.Actor {
