@@ -421,3 +421,68 @@ func TestACardThatComesBeforeTheAreasAreReady(t *testing.T) {
 		})
 	}
 }
+
+// A fire that begins while the areas think lets everybody with a valid card
+// through, whatever the areas say.
+func TestAFireWhileTheAreasThink(t *testing.T) {
+	h, s := stalledHouse(t, 2, sim.Options{}, hard)
+	h.start()
+	h.through(2, "in", 1)
+	s.path = trackerPath
+	h.card(1, "in", 1)
+	h.sim.Advance(50 * time.Millisecond)
+	h.rig.Input("fire/fire").Set(true)
+	h.sim.Quiesce()
+	s.resume()
+	h.sim.Advance(time.Second)
+	if got := h.last("p-1"); got != "granted fire" {
+		t.Errorf("p-1: %s", got)
+	}
+	h.stopClean()
+}
+
+// Events reach the disk while the areas read it back: what waited at the first
+// look and a newer passage are found in their order.
+func TestPassagesThatReachTheDiskDuringTheRebuild(t *testing.T) {
+	slow := false
+	h := newHouse(t, 1, sim.New(1, sim.Options{Hold: func(_, name string) sim.Hold {
+		if slow && name == "commit" {
+			return sim.Hold{Start: time.Hour}
+		}
+		return sim.Hold{}
+	}}), hard)
+	h.probed()
+	var waiting []access.Event
+	h.config.OnEvent = func(e access.Event) { waiting = append(waiting, e) }
+	h.start()
+	slow, waiting = true, nil
+	h.card(1, "in", 1)
+	h.sim.Advance(150 * time.Millisecond)
+	h.contact(1).Set(true)
+	h.sim.Quiesce()
+	h.journal.onEnd = func() { // the first reading is at its end, the second comes
+		for _, e := range append(waiting, access.Event{
+			Kind: access.KindPassage, Cardholder: "p-1", From: "hall", To: access.Outside, Source: access.Source{Name: "door/elsewhere", Number: 1},
+		}) {
+			e.Seq = h.journal.events[len(h.journal.events)-1].Seq + 1
+			h.journal.events = append(h.journal.events, e)
+		}
+	}
+	h.panics(trackerPath, "", 1)
+	h.b.Poke(trackerPath)
+	h.sim.Advance(time.Second)
+	h.contact(1).Set(false)
+	slow = false
+	h.sim.Advance(10 * time.Second)
+	h.card(1, "in", 1)
+	h.sim.Advance(200 * time.Millisecond)
+	var last access.Event
+	for _, e := range waiting {
+		if e.Kind == access.KindGranted || e.Kind == access.KindDenied {
+			last = e
+		}
+	}
+	if last.Reason != access.ReasonCredential { // held to be outside
+		t.Errorf("p-1: %v %v, held to be in %q", last.Kind, last.Reason, last.Held)
+	}
+}

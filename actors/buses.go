@@ -40,7 +40,7 @@ type fire struct {
 	b      *Building
 	em     *emitter
 	active bool
-	again  time.Duration // until doors that were not told are told again, or 0
+	again  bool // a door was too busy to be told
 	cancel []func()
 }
 
@@ -57,7 +57,7 @@ func (f *fire) Start(c *supervisor.Context) error {
 	for _, in := range f.b.cfg.Fire {
 		f.cancel = append(f.cancel, in.Listen(func(bool) { self.Send(fireMoved{}) }))
 	}
-	f.again = levelRetry // the doors may know an older level
+	f.again = true // the doors may know an older level
 	f.look(c)
 	return nil
 }
@@ -81,48 +81,45 @@ func (f *fire) look(c *supervisor.Context) {
 		f.b.cfg.Log.Error().Err(err).Msg("a fire input cannot be read; its last level holds")
 	}
 	f.b.book.setFire(active)
-	if active != f.active || f.again > 0 {
+	if active != f.active || f.again {
 		f.tell(c, active)
 	}
 	f.active = active
 	switch {
-	case f.again > 0:
-		c.After("again", f.again)
+	case f.again:
+		c.After("again", levelRetry)
 	case err != nil:
 		c.After("again", unreadable)
 	}
 }
 
 func (f *fire) tell(c *supervisor.Context, active bool) {
-	f.again = 0
+	f.again = false
 	for _, p := range f.b.order {
 		if !p.door.FireRelease {
 			continue
 		}
 		switch c.Send(p.logic, fireLevel{active}) {
 		case supervisor.Refused:
-			f.again = levelRetry
+			f.again = true
 		case supervisor.Down:
-			if !f.instead(c, p, active) && f.again == 0 {
-				f.again = lockRetry
-			}
+			f.instead(c, p, active)
 		}
 	}
 }
 
 // instead does for a door that is down what its logic would do: latch, release,
 // record. The door looks at the latch when it is back.
-func (f *fire) instead(c *supervisor.Context, p *place, active bool) (ok bool) {
+func (f *fire) instead(c *supervisor.Context, p *place, active bool) {
 	if !active {
-		return true
+		return
 	}
 	fresh := f.b.book.latchFire(p.door.ID)
-	ok = f.b.rest(p, f.em) == nil
+	f.b.restAside(c, p)
 	if fresh {
 		f.em.emit(access.Event{Kind: access.KindFireReleased, Door: p.door.ID, Reason: access.ReasonFire})
 		c.Send(f.b.modes, wake{})
 	}
-	return ok
 }
 
 // FireLevel reports whether any fire input is active. One that cannot be read

@@ -20,6 +20,9 @@ func (b *Building) StartChanged(change func(*supervisor.SupervisorSpec)) error {
 	return b.run(spec)
 }
 
+// SetFire notes a level of the fire input without its actor.
+func (b *Building) SetFire(active bool) { b.book.setFire(active) }
+
 type poke struct{}
 
 func (poke) Class() supervisor.Class { return supervisor.Class{Lane: supervisor.Control} }

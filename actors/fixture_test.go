@@ -20,8 +20,9 @@ type memoryJournal struct {
 	mu     sync.Mutex
 	events []access.Event
 	seen   map[access.Source]uint64
-	fail   error // of Commit
-	blind  error // of Read
+	fail   error  // of Commit
+	blind  error  // of Read
+	onEnd  func() // called once when a Read finds the end
 }
 
 func (j *memoryJournal) Commit(events []access.Event) error {
@@ -50,6 +51,10 @@ func (j *memoryJournal) Read(after uint64, limit int) ([]access.Event, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.blind != nil || after >= uint64(len(j.events)) {
+		if f := j.onEnd; f != nil {
+			j.onEnd = nil
+			f()
+		}
 		return nil, j.blind
 	}
 	list := j.events[after:]
@@ -74,6 +79,7 @@ type memoryStore struct {
 	doors map[access.DoorID]access.DoorMemory
 	saves int
 	fail  error
+	wrote []access.DoorMemory // all that was ever saved
 }
 
 func (s *memoryStore) SaveDoors(changes []access.DoorMemory) error {
@@ -83,6 +89,7 @@ func (s *memoryStore) SaveDoors(changes []access.DoorMemory) error {
 		return s.fail
 	}
 	s.saves++
+	s.wrote = append(s.wrote, changes...)
 	for _, m := range changes {
 		if s.doors == nil {
 			s.doors = map[access.DoorID]access.DoorMemory{}

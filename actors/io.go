@@ -116,7 +116,6 @@ func (r *reader) Start(c *supervisor.Context) error {
 	r.em = r.b.emitter("reader/"+string(r.p.door.ID)+"/"+string(r.rule.ID), c.Incarnation())
 	self := c.Self()
 	r.cancel = r.wiring.Reader.Listen(func(read devices.CardRead) { self.Send(heard{read}) })
-	r.noticeRefusals(c) // of an earlier life
 	return nil
 }
 

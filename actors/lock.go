@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -26,7 +27,9 @@ type lock struct {
 // Start secures.
 func (l *lock) Start(c *supervisor.Context) error {
 	l.em = l.b.emitter("lock/"+string(l.p.door.ID), c.Incarnation())
-	l.drive(c, l.b.atRest(l.p))
+	err := l.b.rest(l.p, l.em.emit)
+	l.want = l.b.atRest(l.p)
+	l.again(c, err)
 	return nil
 }
 
@@ -34,42 +37,63 @@ func (l *lock) Start(c *supervisor.Context) error {
 func (l *lock) Receive(c *supervisor.Context, msg any) error {
 	switch m := msg.(type) {
 	case drive:
-		l.drive(c, m.release)
+		l.want = m.release
 	case supervisor.Tick:
-		l.drive(c, l.want)
+	default:
+		return nil
 	}
+	l.again(c, l.b.drive(l.p, l.em.emit, l.want))
 	return nil
 }
 
 // Stop secures, also after a crash.
 func (l *lock) Stop(*supervisor.Context, supervisor.Reason) {
-	_ = l.b.rest(l.p, l.em) // a fault is an event already
+	_ = l.b.rest(l.p, l.em.emit) // a fault is an event already
 }
 
-func (l *lock) drive(c *supervisor.Context, release bool) {
-	l.want = release
-	if err := l.b.drive(l.p, l.em, release); err != nil && !errors.Is(err, devices.ErrNotLoaded) {
+func (l *lock) again(c *supervisor.Context, err error) {
+	if err != nil && !errors.Is(err, devices.ErrNotLoaded) {
 		c.After("retry", lockRetry)
 	}
 }
 
 // drive moves a door's lock. Each change between a lock that does as told and
 // one that does not is an event.
-func (b *Building) drive(p *place, em *emitter, release bool) error {
+func (b *Building) drive(p *place, emit func(access.Event), release bool) error {
 	err := p.wiring.Lock.Drive(release)
 	if fault := err != nil; p.fault.Swap(fault) != fault {
 		e := access.Event{Kind: access.KindLockFaultEnded, Door: p.door.ID}
 		if fault {
 			e.Kind, e.Detail = access.KindLockFault, err.Error()
 		}
-		em.emit(e)
+		emit(e)
 	}
 	p.jammed.Store(err != nil && !errors.Is(err, devices.ErrNotLoaded))
 	return err
 }
 
-// rest puts a door's lock where it rests while no logic drives it.
-func (b *Building) rest(p *place, em *emitter) error { return b.drive(p, em, b.atRest(p)) }
+// rest puts a door's lock where it rests while no logic drives it. The lock's
+// actor, the fire and the modes may do so at the same moment: whoever finds that
+// it was told something older does it once more.
+func (b *Building) rest(p *place, emit func(access.Event)) error {
+	for {
+		want := b.atRest(p)
+		if err := b.drive(p, emit, want); b.atRest(p) == want {
+			return err
+		}
+	}
+}
+
+// restAside puts the lock of a door that is down to rest, beside the actor that
+// wants it: the door may be down because its driver hangs. A task that is under
+// way already looks at the book once more.
+func (b *Building) restAside(c *supervisor.Context, p *place) {
+	_ = c.Task(restTask+string(p.door.ID), 0, func(context.Context) (any, error) {
+		return nil, b.rest(p, b.system) // a fault is an event, and the lock's next life tries again
+	})
+}
+
+const restTask = "rest/"
 
 func (b *Building) atRest(p *place) (release bool) {
 	m := b.book.get(p.door.ID)

@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/access"
 	"gatehouse/actors"
+	"gatehouse/devices"
 	"gatehouse/supervisor/sim"
 )
 
@@ -106,4 +107,80 @@ func (h *house) releases(n int) (list [3]bool) {
 		list[i] = h.lock(i + 1).Released()
 	}
 	return list
+}
+
+// meddled is a lock whose next Drive is preceded by something else.
+type meddled struct {
+	devices.Lock
+	before func()
+}
+
+func (l *meddled) Drive(release bool) error {
+	if f := l.before; f != nil {
+		l.before = nil
+		f()
+	}
+	return l.Lock.Drive(release)
+}
+
+// A fire begins at the very moment at which a lock is put to rest: whoever comes
+// last must not secure it.
+func TestAFireAtTheMomentOfARest(t *testing.T) {
+	h := newHouse(t, 1, sim.New(1, sim.Options{}))
+	h.probed()
+	lock := &meddled{Lock: h.lock(1)}
+	w := h.config.Wiring["door-1"]
+	w.Lock = lock
+	h.config.Wiring["door-1"] = w
+	h.start()
+	lock.before = func() {
+		h.b.SetFire(true)
+		if err := h.lock(1).Drive(true); err != nil { // as the fire's actor does
+			t.Error(err)
+		}
+	}
+	path := actors.DoorPath("door-1") + "/lock"
+	h.panics(path, "", 1)
+	h.b.Poke(path)
+	h.sim.Round()
+	for i := 0; lock.before != nil && i < 100; i++ {
+		h.sim.Round()
+	}
+	if !h.lock(1).Released() {
+		t.Error("secured although it burns")
+	}
+	h.b.SetFire(false)
+	h.sim.Advance(time.Second)
+	h.stopClean()
+}
+
+// A door that is down because its lock's driver hangs does not keep the fire
+// from the others: a door behind it is released, also when it is down.
+func TestADriverThatHangsDoesNotHoldUpTheFire(t *testing.T) {
+	h := newHouse(t, 3, sim.New(1, sim.Options{Hold: func(_, name string) sim.Hold {
+		if name == "rest/door-1" {
+			return sim.Hold{Start: sim.Forever} // the driver hangs
+		}
+		return sim.Hold{}
+	}}))
+	h.probed()
+	h.start()
+	h.down("door-1")
+	h.down("door-3")
+	h.rig.Input("fire/fire").Set(true)
+	h.sim.Quiesce()
+	if got := h.releases(3); got != [3]bool{false, true, true} {
+		t.Errorf("released: %v", got)
+	}
+	h.rig.Input("fire/fire").Set(false) // its actor lives
+	h.sim.Quiesce()
+	if report, err := h.b.ResetFire("chief", "door-2"); err != nil || !report.Results[0].Accepted || h.lock(2).Released() {
+		t.Errorf("%+v %v", report, err)
+	}
+	h.sim.Release(actors.Root+"/buses/fire", "rest/door-1")
+	h.sim.Advance(time.Minute)
+	if !h.lock(1).Released() {
+		t.Error("door 1 is not released once its driver works")
+	}
+	h.stopClean()
 }

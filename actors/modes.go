@@ -34,8 +34,9 @@ type pending struct {
 // without waiting for the disk; the command is carried out all the same.
 const maxPending = 64
 
-// Timers of modes.
+// The task and the timers of modes.
 const (
+	saveTask    = "save"
 	expireTimer = "expire"
 	owedTimer   = "owed"
 )
@@ -75,6 +76,9 @@ func (m *modes) Receive(c *supervisor.Context, msg any) error {
 		m.answer(c, nil)
 		m.save(c)
 	case supervisor.TaskDone:
+		if msg.Name != saveTask {
+			return nil
+		}
 		m.busy = false
 		m.saved(c, msg.Err)
 	}
@@ -133,7 +137,7 @@ func (m *modes) tell(c *supervisor.Context, id access.DoorID, cmd access.Command
 		m.owed = append(m.owed, id)
 		c.After(owedTimer, levelRetry)
 	case supervisor.Down:
-		_ = m.b.rest(p, m.em) // a fault is an event, and the lock's next life tries again
+		m.b.restAside(c, p)
 		if m.b.book.claim(id, number) {
 			m.em.emit(access.Event{
 				Kind: access.KindModeChanged, Door: id, Mode: target(cmd), Operator: cmd.Operator, Reason: access.ReasonOperator,
@@ -197,7 +201,7 @@ func (m *modes) save(c *supervisor.Context) {
 		m.answer(c, nil)
 		return
 	}
-	err := c.Task("save", 0, func(ctx context.Context) (any, error) { return nil, m.b.saveDoors(ctx, changes) })
+	err := c.Task(saveTask, 0, func(ctx context.Context) (any, error) { return nil, m.b.saveDoors(ctx, changes) })
 	if m.busy = err == nil; !m.busy {
 		m.b.book.giveBack(changes, err)
 	}

@@ -136,6 +136,7 @@ func TestALockdownBehindAnOlderCommandSurvivesACrash(t *testing.T) {
 	h.b.Tell(access.Command{Clear: true, Operator: guard}, "door-1")
 	h.b.Tell(lockdown(), "door-1")
 	h.quiet()
+	saved := len(h.store.wrote)
 	commands := 0
 	h.probe = func(path, msg string) {
 		if path == logic1 && msg == "actors.toDoor" {
@@ -151,6 +152,11 @@ func TestALockdownBehindAnOlderCommandSurvivesACrash(t *testing.T) {
 	}
 	if got := h.store.doors["door-1"].Mode; got != access.LockedDown {
 		t.Errorf("saved as %v", got)
+	}
+	for _, m := range h.store.wrote[saved:] {
+		if m.Mode != access.LockedDown {
+			t.Errorf("for a moment %v was on disk", m.Mode)
+		}
 	}
 	h.wantChange(access.LockedDown, 1) // although the crash ate it
 	h.stopClean()
@@ -249,7 +255,6 @@ func TestALockdownIsNotRefusedToACrowd(t *testing.T) {
 		h.sim.Quiesce()
 	}
 	report, err := h.b.Command(lockdown(), "door-1")
-	h.sim.Quiesce()
 	if err != nil || !report.Results[0].Accepted || report.Saved || h.status("door-1").Mode != access.LockedDown {
 		t.Errorf("%+v %v, %+v", report, err, h.status("door-1"))
 	}
@@ -427,6 +432,7 @@ func TestALockdownOfAFailedDoorThatIsHeldOpen(t *testing.T) {
 		t.Fatal("LockedOpen did not survive the crash")
 	}
 	h.command(lockdown(), "door-1")
+	h.sim.Quiesce()
 	if h.lock(1).Released() {
 		t.Error("still released")
 	}
@@ -434,5 +440,24 @@ func TestALockdownOfAFailedDoorThatIsHeldOpen(t *testing.T) {
 	if s := h.status("door-1"); s.Mode != access.LockedDown || h.lock(1).Released() {
 		t.Errorf("%+v", s)
 	}
+	h.stopClean()
+}
+
+// A lockdown that waits in a door's mailbox and is told once more, because the
+// modes' actor restarted, is carried out and recorded once.
+func TestALockdownToldTwiceIsCarriedOutOnce(t *testing.T) {
+	h, s := stalledHouse(t, 1, sim.Options{})
+	h.start()
+	s.path = logic1
+	h.b.Tell(lockdown(), "door-1")
+	h.quiet()
+	h.panics(modesPath, "", 1)
+	h.b.Poke(modesPath)
+	h.sim.Advance(time.Second)
+	if n := h.find(logic1).Queued; n < 2 {
+		t.Fatalf("%d messages wait: told once", n)
+	}
+	s.resume()
+	h.wantChange(access.LockedDown, 1)
 	h.stopClean()
 }

@@ -30,20 +30,24 @@ type DoorStatus struct {
 	LastReason string `json:"last_reason,omitempty"`
 }
 
-// statusIn joins what the door's logic last published with the state of its
-// actors. A door whose actors are down is at rest, whatever it published.
+// statusIn joins what the door's logic last published with the book and the
+// state of its actors. The mode is the book's: whoever was told that a command is
+// accepted sees it at once. A door whose actors are down is at rest, whatever it
+// published.
 func (b *Building) statusIn(p *place, at *supervisor.Tree) DoorStatus {
 	s := *p.status.Load()
-	s.LockFault = p.fault.Load()
+	m := b.book.get(p.door.ID)
+	s.Standing, s.Fire, s.LockFault = m.Mode, m.Fire, p.fault.Load()
+	if s.Mode != access.Accessed {
+		s.Mode = m.Mode
+	}
 	if at == nil { // not started yet
 		s.Actor = supervisor.StateStopped.String()
 		return s
 	}
 	s.Actor, s.LastReason, s.Restarts = at.State.String(), at.LastReason, restarts(at)
 	if at.State != supervisor.StateRunning {
-		m := b.book.get(p.door.ID)
-		s.Mode, s.Standing, s.Fire, s.Releasing = m.Mode, m.Mode, m.Fire, false
-		s.Released = access.AtRest(s.Standing, s.Fire)
+		s.Mode, s.Releasing, s.Released = m.Mode, false, access.AtRest(m.Mode, m.Fire)
 	}
 	return s
 }
