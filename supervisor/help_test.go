@@ -36,6 +36,7 @@ type world struct {
 	sys     *supervisor.System
 	onFatal func(supervisor.Reason)
 	stopped bool
+	zombies int // Options.ZombieLimit
 }
 
 func newWorld(t *testing.T, x supervisor.Executor) *world {
@@ -60,7 +61,7 @@ func both(t *testing.T, f func(t *testing.T, w *world)) {
 func (w *world) try(s spec) error {
 	w.t.Helper()
 	sys, err := supervisor.Start(s, supervisor.Options{
-		Executor: w.x, OnEvent: w.events.add, OnFatal: func(r supervisor.Reason) {
+		Executor: w.x, OnEvent: w.events.add, ZombieLimit: w.zombies, OnFatal: func(r supervisor.Reason) {
 			if w.onFatal != nil {
 				w.onFatal(r)
 			}
