@@ -61,7 +61,7 @@ type shell struct {
 	cancelled bool        // under the mailbox's lock, like live and timers
 	fenced    atomic.Bool // set under it
 	over      atomic.Bool // who sets it ends this life: the shell itself or its parent
-	reason    Reason
+	reason    *Reason     // once it ends
 	timers    []*timer
 	workers   []*worker
 	live      int // workers not yet returned
@@ -215,7 +215,7 @@ func (sh *shell) end(r Reason) {
 	if sh.phase >= phaseEnding || sh.fenced.Load() {
 		return
 	}
-	sh.reason = r
+	sh.reason = &r
 	if r.Kind != ExitShutdown && sh.child != nil {
 		sh.box.setAgain(sh.child.restarts(r))
 	}
@@ -242,8 +242,8 @@ func (sh *shell) runStopHook() {
 		return
 	}
 	sh.hookRan = true
-	if r, failed := sh.guard(func() error { s.Stop(&sh.c, sh.reason); return nil }); failed {
-		sh.reason = r
+	if r, failed := sh.guard(func() error { s.Stop(&sh.c, *sh.reason); return nil }); failed {
+		sh.reason = &r
 	}
 }
 
@@ -253,7 +253,7 @@ func (sh *shell) tellEnding() {
 	_, hook := sh.user.(Stopper)
 	slow := sh.sup != nil || hook || len(sh.workers) > 0
 	if slow && sh.parentBox != nil && sh.reason.Kind != ExitShutdown {
-		sh.parentBox.signal(childEnding{sh.child, sh.epoch, sh.reason})
+		sh.parentBox.signal(childEnding{sh.child, sh.epoch, *sh.reason})
 	}
 }
 
@@ -284,12 +284,12 @@ func (sh *shell) ended() {
 	}
 	sh.node.disownAll()
 	sh.sys.actors.Add(-1)
-	sh.node.setExited(sh.reason, sh.epoch)
-	sh.sys.emit(Event{Kind: EventExited, Path: sh.node.path, Incarnation: sh.epoch, Reason: sh.reason})
+	sh.node.setExited(*sh.reason, sh.epoch)
+	sh.sys.emit(Event{Kind: EventExited, Path: sh.node.path, Incarnation: sh.epoch, Reason: *sh.reason})
 	if sh.parentBox != nil {
-		sh.parentBox.signal(childExited{sh.child, sh.epoch, sh.reason, sh.ignored})
+		sh.parentBox.signal(childExited{sh.child, sh.epoch, *sh.reason, sh.ignored})
 	} else {
-		sh.sys.rootExited(sh.reason)
+		sh.sys.rootExited(*sh.reason)
 	}
 }
 

@@ -132,7 +132,7 @@ func every(*timer) bool { return true }
 
 func (sh *shell) countTimers(n int64) {
 	sh.sys.timers.Add(n)
-	sh.node.timers.Add(n)
+	sh.node.timers.Add(int32(n))
 }
 
 // tick turns a fired timer into its message, and arms a periodic one for its

@@ -117,12 +117,12 @@ func (sh *shell) workerReturned(w *worker) {
 
 func (sh *shell) countWorkers(n int64) {
 	sh.sys.workers.Add(n)
-	sh.node.workers.Add(n)
+	sh.node.workers.Add(int32(n))
 }
 
 func (sh *shell) countZombies(n int64) {
 	sh.sys.zombies.Add(n)
-	sh.node.zombies.Add(n)
+	sh.node.zombies.Add(int32(n))
 }
 
 func (sh *shell) worker(name string) *worker {
