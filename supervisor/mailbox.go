@@ -186,23 +186,23 @@ func (m *mailbox) signal(msg any) {
 	}
 }
 
-// fire queues a timer unless it was cancelled meanwhile.
-func (m *mailbox) fire(t *timer, generation uint64) {
+// fire queues a timer unless it was cancelled meanwhile. It returns the mailbox
+// if that needs a turn now.
+func (m *mailbox) fire(t *timer) Turner {
 	m.mu.Lock()
-	if t.dead || t.generation != generation {
-		m.mu.Unlock()
-		return
+	defer m.mu.Unlock()
+	if t.dead {
+		return nil
 	}
 	if m.closed {
 		m.node.sys.dead.timers.Add(1) // cannot be: the timers end before the box does
 	}
 	t.queued = true
 	m.fired.push(t)
-	wake := m.wake()
-	m.mu.Unlock()
-	if wake {
-		m.node.sys.exec.Turn(m)
+	if !m.wake() {
+		return nil
 	}
+	return m
 }
 
 func (m *mailbox) wake() bool {

@@ -93,16 +93,20 @@ func (s *Sim) Rounds() uint64 { return s.rounds }
 
 // AfterFunc calls f when virtual time has moved on by d.
 func (s *Sim) AfterFunc(d time.Duration, f func()) func() bool {
-	s.serial++
-	t := &simTimer{at: s.now.Add(max(d, 0)), serial: s.serial, f: f}
-	heap.Push(&s.timers, t)
-	return func() bool {
-		if t.index < 0 {
-			return false
+	t := &simTimer{sim: s, f: f, index: -1}
+	t.Reset(d)
+	return t.Stop
+}
+
+// Alarm queues the turn that fire asks for.
+func (s *Sim) Alarm(d time.Duration, fire func() supervisor.Turner) supervisor.Alarm {
+	t := &simTimer{sim: s, index: -1, f: func() {
+		if box := fire(); box != nil {
+			s.Turn(box)
 		}
-		heap.Remove(&s.timers, t.index)
-		return true
-	}
+	}}
+	t.Reset(d)
+	return t
 }
 
 // Turn queues an actor for the next round.
@@ -282,10 +286,29 @@ func (s *Sim) elapse(t time.Time) {
 func (s *Sim) Timers() int { return len(s.timers) }
 
 type simTimer struct {
+	sim    *Sim
 	at     time.Time
 	serial uint64
 	f      func()
 	index  int
+}
+
+// Reset arms the timer.
+func (t *simTimer) Reset(d time.Duration) bool {
+	armed := t.Stop()
+	t.sim.serial++
+	t.at, t.serial = t.sim.now.Add(max(d, 0)), t.sim.serial
+	heap.Push(&t.sim.timers, t)
+	return armed
+}
+
+// Stop disarms the timer.
+func (t *simTimer) Stop() bool {
+	if t.index < 0 {
+		return false
+	}
+	heap.Remove(&t.sim.timers, t.index)
+	return true
 }
 
 type timerHeap []*simTimer
