@@ -89,6 +89,7 @@ func (sh *shell) Receive(pc actor.Context) {
 		sh.end(Reason{Kind: ExitShutdown})
 		sh.sup.hurry()
 	case goroutineExited:
+		sh.c.current, sh.c.msg = nil, nil
 		sh.end(Reason{Kind: ExitPanic, Value: errGoexit})
 	case *worker:
 		sh.workerEnded(msg)
@@ -96,6 +97,8 @@ func (sh *shell) Receive(pc actor.Context) {
 		sh.ticked(msg)
 	case *call:
 		sh.asked(msg)
+	case *ask:
+		sh.answered(msg)
 	default:
 		if sh.sup != nil {
 			sh.sup.receive(msg)
@@ -151,7 +154,10 @@ func (sh *shell) ready() {
 
 // deliver hands a message to the user's actor.
 func (sh *shell) deliver(msg any) {
-	if r, failed := sh.guard(func() error { return sh.user.Receive(&sh.c, msg) }); failed {
+	sh.c.msg, sh.c.stashed = msg, false
+	r, failed := sh.guard(func() error { return sh.user.Receive(&sh.c, msg) })
+	sh.c.msg = nil
+	if failed {
 		sh.end(r)
 		return
 	}
