@@ -209,6 +209,23 @@ func (l *eventLog) lines() (lines []string) {
 	return lines
 }
 
+// balanced: every life that started also ended, once.
+func balanced(t *testing.T, l *eventLog) {
+	t.Helper()
+	open := map[string]int{}
+	for _, e := range l.of(supervisor.EventStarting, "") {
+		open[fmt.Sprint(e.Path, "#", e.Incarnation)]++
+	}
+	for _, e := range l.of(supervisor.EventExited, "") {
+		open[fmt.Sprint(e.Path, "#", e.Incarnation)]--
+	}
+	for life, n := range open {
+		if n != 0 {
+			t.Errorf("%s: starts minus exits is %d", life, n)
+		}
+	}
+}
+
 func supervised(id string, s spec) kid { return kid{ID: id, Supervisor: &s} }
 
 // with changes a spec and returns it.
