@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -207,6 +208,29 @@ func (l *eventLog) lines() (lines []string) {
 		lines = append(lines, fmt.Sprintf("%v %s#%d %v %v", e.Kind, e.Path, e.Incarnation, e.Reason, e.Wait))
 	}
 	return lines
+}
+
+// holdAll keeps every task from ever ending by itself.
+var holdAll = sim.Options{Hold: func(string, string) sim.Hold { return sim.Hold{Result: sim.Forever} }}
+
+// deaf starts a task that does not end.
+func deaf(c ctx) error {
+	return c.Task("deaf", 0, func(context.Context) (any, error) { return nil, nil })
+}
+
+// stuck is a probe with such a task from its first life on.
+func stuck() probe { return probe{OnStart: deaf} }
+
+// release ends all deaf tasks.
+func (w *world) release() { w.releaseBelow(w.sys.Tree()) }
+
+func (w *world) releaseBelow(n supervisor.Tree) {
+	for w.sim.Release(n.Path, "deaf") {
+	}
+	for _, c := range n.Children {
+		w.releaseBelow(c)
+	}
+	w.sim.Quiesce()
 }
 
 // balanced: every life that started also ended, once.
