@@ -109,6 +109,7 @@ func (sh *shell) workerReturned(w *worker) {
 	sh.countWorkers(-1)
 	if sh.fenced.Load() {
 		sh.countZombies(-1)
+		sh.sys.claims.looked(sh.box)
 	}
 	sh.box.mu.Unlock()
 	sh.box.signal(w)
@@ -175,6 +176,10 @@ func (sh *shell) cancelAll() {
 
 const maxStack = 4 << 10
 
+// It is not inlined: its buffer would make every deferred recover, and with it
+// every turn, grow its goroutine's stack.
+//
+//go:noinline
 func cappedStack() string {
 	var buf [maxStack]byte
 	return string(buf[:runtime.Stack(buf[:], false)])
