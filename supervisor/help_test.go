@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -209,6 +210,25 @@ func (l *eventLog) lines() (lines []string) {
 		lines = append(lines, fmt.Sprintf("%v %s#%d %v %v", e.Kind, e.Path, e.Incarnation, e.Reason, e.Wait))
 	}
 	return lines
+}
+
+// crash makes the child crash and lets its restart happen, the clock standing
+// still.
+func (w *world) crash(path string) {
+	w.t.Helper()
+	w.send(path, supervisortest.Crash)
+	w.advance(0)
+}
+
+// noBackoff restarts at once, again and again.
+var noBackoff = supervisor.Backoff{Min: 1, Max: 1}
+
+func liveHeap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // holdAll keeps every task from ever ending by itself.
