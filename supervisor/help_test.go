@@ -36,6 +36,7 @@ type world struct {
 	sys     *supervisor.System
 	onFatal func(supervisor.Reason)
 	stopped bool
+	dead    uint64 // messages that shall be dead letters at the end of a torture case
 }
 
 func newWorld(t *testing.T, x supervisor.Executor) *world {
