@@ -115,7 +115,7 @@ func TestZombieReplies(t *testing.T) {
 	<-gate.Entered()
 	w.send("first", supervisortest.Crash)
 	w.waitLife("a", 2)
-	equal(t, "current", supervisor.ErrStopped.Error(), fmt.Sprint(<-current)) // the gate is still closed
+	equal(t, "current", supervisor.ErrRestarted.Error(), fmt.Sprint(<-current)) // the gate is still closed
 	gate.Open()
 	equal(t, "late answers", []bool{false, false}, []bool{<-late, <-late})
 	equal(t, "kept", supervisor.ErrNoAnswer.Error(), fmt.Sprint(<-first))

@@ -42,8 +42,13 @@
 // allows. Isolating ones never do: such a child becomes StateFailed and is
 // tried again at the cap of its backoff for ever.
 //
-// Not built yet, and refused with ErrNotSupported: the strategy Dynamic and
-// ChildSpec.Exclusive.
+// Supervisors take two messages, StartChild and StopChild. A Dynamic supervisor
+// has children of one kind, added and removed while it runs; a place that is
+// given up leaves the tree.
+//
+// A place that holds a resource which two lives must never touch together names
+// it in its spec (Exclusive): its next life waits until nothing of the one
+// before can reach the resource any more, see Claim.
 //
 // # Messages
 //

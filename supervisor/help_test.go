@@ -37,6 +37,7 @@ type world struct {
 	onFatal func(supervisor.Reason)
 	stopped bool
 	dead    uint64 // messages that shall be dead letters at the end of a torture case
+	zombies int    // Options.ZombieLimit
 }
 
 func newWorld(t *testing.T, x supervisor.Executor) *world {
@@ -61,7 +62,7 @@ func both(t *testing.T, f func(t *testing.T, w *world)) {
 func (w *world) try(s spec) error {
 	w.t.Helper()
 	sys, err := supervisor.Start(s, supervisor.Options{
-		Executor: w.x, OnEvent: w.events.add, OnFatal: func(r supervisor.Reason) {
+		Executor: w.x, OnEvent: w.events.add, ZombieLimit: w.zombies, OnFatal: func(r supervisor.Reason) {
 			if w.onFatal != nil {
 				w.onFatal(r)
 			}

@@ -81,7 +81,7 @@ func (s *System) Tree() Tree { return s.root.tree() }
 
 func (n *node) tree() Tree {
 	t := Tree{
-		ID: n.spec.ID, Path: n.path, Supervisor: n.spec.Supervisor != nil,
+		ID: n.id(), Path: n.path, Supervisor: n.spec.Supervisor != nil,
 		Incarnation: n.epoch.Load(), Refused: n.refused(),
 		Timers: n.timers.Load(), Workers: n.workers.Load(), Zombies: n.zombies.Load(),
 	}
@@ -95,7 +95,7 @@ func (n *node) tree() Tree {
 	if box := n.box.Load(); box != nil {
 		t.Queued = box.queued()
 	}
-	for _, c := range n.children {
+	for _, c := range n.below() {
 		t.Children = append(t.Children, c.tree())
 	}
 	return t

@@ -87,8 +87,7 @@ func (s *System) Ledger(known ...string) Ledger {
 
 // owns reports whether the place exists and something may still run for it.
 func (s *System) owns(path string) bool {
-	n := s.places[path]
-	if n == nil {
+	if s.place(path) == nil && !s.leftover(path) {
 		return false
 	}
 	select {

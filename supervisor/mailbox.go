@@ -79,6 +79,7 @@ type mailbox struct {
 	scheduled bool
 	running   bool // a turn is on a goroutine right now
 	closed    bool // user lanes refuse
+	again     bool // the supervisor starts another life: what askers are told
 	detached  bool // never calls its invoker again
 	zombie    bool
 }
@@ -100,6 +101,9 @@ func newMailbox(n *node) *mailbox {
 	s := n.spec.Mailbox
 	m.lane[Control].limit = int32(orDefault(s.Control, defaultControl))
 	m.lane[Normal].limit = int32(orDefault(s.Normal, defaultNormal))
+	if n.spec.Supervisor != nil {
+		m.lane[Normal].limit = adminLane
+	}
 	m.lane[Telemetry].limit = int32(orDefault(s.Telemetry, defaultTelemetry))
 	return m
 }
@@ -124,7 +128,7 @@ func (m *mailbox) post(msg any) Delivery {
 		return Refused
 	}
 	m.mu.Lock()
-	if m.closed || m.node.spec.Supervisor != nil {
+	if m.closed || m.node.spec.Supervisor != nil && !administrative(msg) {
 		m.mu.Unlock()
 		return Down
 	}
@@ -253,7 +257,7 @@ func (m *mailbox) yield() bool {
 func (m *mailbox) cutOff() {
 	m.mu.Lock()
 	if m.handling != nil {
-		m.handling.to.answer(nil, ErrStopped)
+		m.handling.to.answer(nil, m.ending())
 	}
 	m.signals.push(goroutineExited{})
 	m.mu.Unlock()
@@ -309,8 +313,30 @@ func (m *mailbox) buryLocked() bool {
 		m.zombie = false
 		m.node.sys.zombies.Add(-1)
 		m.node.zombies.Add(-1)
+		m.node.sys.claims.looked(m)
 	}
 	return true
+}
+
+func (m *mailbox) setAgain(again bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.again = again
+}
+
+// lastWord is ending for who does not hold the lock.
+func (m *mailbox) lastWord() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ending()
+}
+
+// ending is what askers are told that get no answer any more.
+func (m *mailbox) ending() error {
+	if m.again {
+		return ErrRestarted
+	}
+	return ErrStopped
 }
 
 // close refuses user messages from now on; what waits becomes dead letters.
@@ -322,10 +348,11 @@ func (m *mailbox) close() {
 		left = append(left, m.lane[i].drain()...)
 	}
 	m.node.sys.dead.timers.Add(uint64(len(m.fired.drain())))
+	why := m.ending()
 	m.mu.Unlock()
 	m.node.box.CompareAndSwap(m, nil)
 	for _, it := range left {
-		m.node.sys.deadLetter(it.msg, ErrStopped, &m.node.sys.dead.stopped)
+		m.node.sys.deadLetter(it.msg, why, &m.node.sys.dead.stopped)
 	}
 }
 
@@ -339,7 +366,7 @@ func (m *mailbox) detach() (zombie bool) {
 	m.detached = true
 	m.signals.drain()
 	if m.handling != nil {
-		m.handling.to.answer(nil, ErrStopped)
+		m.handling.to.answer(nil, m.ending())
 	}
 	if m.running && !m.zombie {
 		m.zombie = true

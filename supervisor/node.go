@@ -3,6 +3,8 @@ package supervisor
 import (
 	"context"
 	"runtime/pprof"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +24,10 @@ type node struct {
 	parent   *node
 	children []*node
 	spec     *ChildSpec
-	name     string // of its process: the system's prefix and the path
+	make     func() Actor // instead of the spec's New, of a Dynamic supervisor's child
+	record   *child       // of a Dynamic supervisor's child
+	index    int          // among its siblings
+	name     string       // of its process: the system's prefix and the path
 	path     string
 	box      atomic.Pointer[mailbox] // of the current life
 	labels   atomic.Pointer[context.Context]
@@ -41,19 +46,74 @@ type node struct {
 	givenUp  bool // it missed its deadline while the system stopped
 }
 
-func newNode(sys *System, parent *node, spec *ChildSpec) *node {
-	n := &node{sys: sys, parent: parent, spec: spec, name: sys.prefix + spec.ID}
+func newNode(sys *System, parent *node, spec *ChildSpec, id string) *node {
+	n := &node{sys: sys, parent: parent, spec: spec, name: sys.prefix + id}
 	if parent != nil {
-		n.name = parent.name + "/" + spec.ID
+		n.name = parent.name + "/" + id
 	}
 	n.path = n.name[len(sys.prefix):]
-	sys.places[n.path] = n
-	if spec.Supervisor != nil {
+	sys.addPlace(n)
+	if spec.Supervisor != nil && spec.Supervisor.Strategy != Dynamic {
 		for i := range spec.Supervisor.Children {
-			n.children = append(n.children, newNode(sys, n, &spec.Supervisor.Children[i]))
+			c := &spec.Supervisor.Children[i]
+			n.adopt(newNode(sys, n, c, c.ID))
 		}
 	}
 	return n
+}
+
+func (n *node) id() string { return n.path[strings.LastIndexByte(n.path, '/')+1:] }
+
+// adopt takes in a child.
+func (n *node) adopt(c *node) {
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	c.index = len(n.children)
+	n.children = append(n.children, c)
+}
+
+// disown forgets a child and all below it.
+func (n *node) disown(c *node) {
+	n.lock.Lock()
+	last := len(n.children) - 1
+	moved := n.children[last]
+	n.children[c.index], moved.index = moved, c.index
+	n.children[last] = nil
+	n.children = n.children[:last]
+	n.lock.Unlock()
+	c.walk(n.sys.forgetPlace)
+}
+
+// disownAll forgets the children of a Dynamic supervisor whose life is over.
+func (n *node) disownAll() {
+	if n.spec.Supervisor == nil || n.spec.Supervisor.Strategy != Dynamic {
+		return
+	}
+	n.lock.Lock()
+	left := n.children
+	n.children = nil
+	n.lock.Unlock()
+	for _, c := range left {
+		c.walk(n.sys.forgetPlace)
+	}
+}
+
+// below is the children at this moment.
+func (n *node) below() []*node {
+	if n.spec.Supervisor == nil || n.spec.Supervisor.Strategy != Dynamic {
+		return n.children // for good
+	}
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	return slices.Clone(n.children)
+}
+
+// newActor makes the actor of a life.
+func (n *node) newActor() Actor {
+	if n.make != nil {
+		return n.make()
+	}
+	return n.spec.New()
 }
 
 // label marks the goroutine of a turn as the actor's.
@@ -100,6 +160,9 @@ func (n *node) setExited(r Reason, epoch uint64) {
 	}
 }
 
+// noTime: it will not be tried again.
+var noTime time.Time
+
 // setAway is how the supervisor says why nobody lives here, and until when.
 func (n *node) setAway(s State, until time.Time) {
 	n.lock.Lock()
@@ -111,7 +174,7 @@ func (n *node) setAway(s State, until time.Time) {
 func (n *node) forgetTry() {
 	n.lock.Lock()
 	defer n.lock.Unlock()
-	if n.state == StateRestarting || n.state == StateFailed {
+	if n.living == 0 && n.state != StateIgnored {
 		n.state = StateStopped
 	}
 }

@@ -44,9 +44,9 @@ func (r Reason) String() string {
 
 // Errors of the runtime.
 var (
-	ErrNotSupported = errors.New("not supported by this version of the runtime")
 	ErrIgnore       = errors.New("ignore: the child does not want to run") // returned by Start
 	ErrStopped      = errors.New("the actor stopped before it answered")
+	ErrRestarted    = fmt.Errorf("%w, and its supervisor starts it again", ErrStopped)
 	ErrDown         = errors.New("the actor is not running")
 	ErrRefused      = errors.New("the actor's mailbox is full")
 	ErrNoAnswer     = errors.New("no answer in time")
@@ -54,6 +54,10 @@ var (
 	ErrBudget       = errors.New("restart budget exceeded")
 	ErrWorkerRuns   = errors.New("a worker of this name is still running")
 	ErrFenced       = errors.New("this life of the actor was abandoned")
+	ErrNoChild      = errors.New("the supervisor has no child of this id")
+	ErrRunning      = errors.New("a child of this id runs already, or is about to")
+	ErrChildren     = errors.New("the supervisor has as many children as it may have")
+	ErrZombies      = errors.New("too many handlers and workers that were given up still run: only a new process is rid of them")
 
 	errGoexit = errors.New("it ended its goroutine (runtime.Goexit)")
 	errNoNew  = errors.New("the spec's New returned nil: it must return an Actor")

@@ -21,8 +21,8 @@ const (
 // Signals between shells. Those of a child carry its epoch: what a life says
 // that is over must not be taken for its successor's word.
 type (
-	stopSignal      struct{}
-	hurrySignal     struct{} // stop, and the stop budget is spent already
+	stopSignal      struct{ again bool } // the plan starts it again
+	hurrySignal     struct{}             // stop, and the stop budget is spent already
 	goroutineExited struct{}
 	childReady      struct {
 		c     *child
@@ -53,6 +53,7 @@ type shell struct {
 	epoch     uint64
 	user      Actor
 	sup       *supervision // instead of user
+	claim     *Claim       // of an Exclusive place
 	c         Context
 	phase     phase
 	hookRan   bool
@@ -84,6 +85,7 @@ func (sh *shell) Receive(pc actor.Context) {
 	case *actor.Stopped:
 		sh.ended()
 	case stopSignal:
+		sh.box.setAgain(msg.again)
 		sh.end(Reason{Kind: ExitShutdown})
 	case hurrySignal:
 		sh.end(Reason{Kind: ExitShutdown})
@@ -95,6 +97,10 @@ func (sh *shell) Receive(pc actor.Context) {
 	case *timer:
 		sh.ticked(msg)
 	case *call:
+		if sh.sup != nil {
+			sh.sup.administer(msg.msg, msg.to)
+			return
+		}
 		sh.asked(msg)
 	default:
 		if sh.sup != nil {
@@ -125,7 +131,7 @@ func (sh *shell) begin() {
 }
 
 func (sh *shell) startUser() error {
-	sh.user = sh.node.spec.New()
+	sh.user = sh.node.newActor()
 	if sh.user == nil {
 		return errNoNew
 	}
@@ -172,7 +178,7 @@ func (sh *shell) asked(c *call) {
 	sh.c.current = nil
 	switch {
 	case sh.phase >= phaseEnding:
-		c.to.answer(nil, ErrStopped)
+		c.to.answer(nil, sh.box.lastWord())
 	case !sh.c.taken:
 		c.to.answer(nil, ErrNoAnswer)
 	}
@@ -210,6 +216,9 @@ func (sh *shell) end(r Reason) {
 		return
 	}
 	sh.reason = r
+	if r.Kind != ExitShutdown && sh.child != nil {
+		sh.box.setAgain(sh.child.restarts(r))
+	}
 	sh.node.setState(StateStopping, sh.epoch)
 	sh.tellEnding()
 	if sh.sup != nil {
@@ -269,6 +278,11 @@ var stopProcess = &actor.Stop{}
 // ended is protoactor's last word: the name is free again.
 func (sh *shell) ended() {
 	sh.box.end()
+	if sh.claim != nil {
+		sh.claim.revoke()
+		sh.claim.Release()
+	}
+	sh.node.disownAll()
 	sh.sys.actors.Add(-1)
 	sh.node.setExited(sh.reason, sh.epoch)
 	sh.sys.emit(Event{Kind: EventExited, Path: sh.node.path, Incarnation: sh.epoch, Reason: sh.reason})
@@ -281,13 +295,20 @@ func (sh *shell) ended() {
 
 // abandon gives this life up: fence it, detach its mailbox, free its name, in
 // that order, so that its late end cannot touch its successor. It is called on
-// the parent's turn. False: it is just ending by itself, nothing of the user's
-// runs any more, and its childExited is on the way.
-func (sh *shell) abandon(r Reason) bool {
+// the parent's turn, which says whether it starts the child again. False: it is
+// just ending by itself, nothing of the user's runs any more, and its
+// childExited is on the way.
+func (sh *shell) abandon(r Reason, again bool) bool {
 	if !sh.over.CompareAndSwap(false, true) {
 		return false
 	}
-	stuck := sh.fence()
+	stuck := sh.fence(again)
+	if sh.claim != nil {
+		sh.claim.revoke()
+		if !stuck {
+			sh.claim.Release()
+		}
+	}
 	if sh.cancelAll(); stuck {
 		sh.sys.emit(Event{
 			Kind: EventAbandoned, Path: sh.node.path, Incarnation: sh.epoch,
@@ -296,19 +317,22 @@ func (sh *shell) abandon(r Reason) bool {
 	}
 	if sh.sup != nil {
 		sh.sup.abandonAll()
+		sh.node.disownAll()
 	}
 	sh.sys.proto.ProcessRegistry.Remove(sh.sys.proto.NewLocalPID(sh.node.name))
 	sh.sys.actors.Add(-1)
 	sh.node.setExited(r, sh.epoch)
 	sh.sys.emit(Event{Kind: EventExited, Path: sh.node.path, Incarnation: sh.epoch, Reason: r})
+	sh.sys.countAbandoned()
 	return true
 }
 
 // fence revokes all that this life could still do. It reports whether something
 // of it still runs.
-func (sh *shell) fence() (stuck bool) {
+func (sh *shell) fence(again bool) (stuck bool) {
 	sh.box.mu.Lock()
 	sh.fenced.Store(true)
+	sh.box.again = again
 	stuck = sh.live > 0
 	sh.countZombies(int64(sh.live))
 	sh.box.mu.Unlock()

@@ -43,7 +43,7 @@ const (
 	OneForOne  Strategy = iota // none
 	RestForOne                 // those that were started after it
 	OneForAll                  // all
-	Dynamic                    // children of one kind, added while running; not built yet
+	Dynamic                    // none; children of one kind, added and removed while it runs
 )
 
 // Stop deadlines with a meaning of their own.
@@ -87,8 +87,9 @@ type ChildSpec struct {
 	StartTimeout time.Duration // 0: 10 s for an actor; none for a supervisor: its children's bound it
 	Backoff      Backoff
 	Mailbox      MailboxSpec // of an actor; a supervisor takes no messages
-	// Exclusive names a resource that two lives must never hold together. Not
-	// built yet: a spec that sets it is refused with ErrNotSupported.
+	// Exclusive names a resource that two lives must never hold together: a new
+	// life waits until nothing of the one before can reach it any more, see Claim.
+	// Unique in the tree; of an actor that is not of a Dynamic supervisor.
 	Exclusive string
 }
 
@@ -113,10 +114,16 @@ func Isolating(n int, period time.Duration) Budget { return Budget{true, n, peri
 
 // SupervisorSpec describes a supervisor and its children, in start order. It
 // must not be changed once the tree runs.
+//
+// Under Dynamic, Children holds exactly one spec without an ID: the kind of all
+// children. None runs at first; StartChild adds one. The kind's New may be left
+// out, then every StartChild brings its own.
 type SupervisorSpec struct {
-	Strategy Strategy
-	Budget   Budget
-	Children []ChildSpec
+	Strategy    Strategy
+	Budget      Budget
+	Children    []ChildSpec
+	MaxChildren int // of Dynamic: how many there may be; 0: 1,048,576
+	Parallelism int // of Dynamic: how many are being stopped at a time; 0: 256
 	// StopBudget bounds the stop of all children together; default 30 s. When it
 	// is spent, those that are left are told to stop all at once and have
 	// DefaultGrace for it; then they are abandoned.
@@ -136,9 +143,7 @@ func (s *SupervisorSpec) check(path string) error {
 		bad("deeper than %d: does the spec contain itself?", maxDepth)
 		return errors.Join(errs...)
 	}
-	if s.Strategy == Dynamic {
-		bad("strategy %d: %w", s.Strategy, ErrNotSupported)
-	} else if s.Strategy > Dynamic {
+	if s.Strategy > Dynamic {
 		bad("unknown strategy %d", s.Strategy)
 	}
 	if s.Budget.Intensity < 0 || s.Budget.Period < 0 || (s.Budget.Intensity > 0 && s.Budget.Period == 0) {
@@ -146,6 +151,13 @@ func (s *SupervisorSpec) check(path string) error {
 	}
 	if s.StopBudget < 0 {
 		bad("stop budget below 0")
+	}
+	if s.Strategy == Dynamic {
+		errs = append(errs, s.checkKind(path, bad))
+		return errors.Join(errs...)
+	}
+	if s.MaxChildren != 0 || s.Parallelism != 0 {
+		bad("MaxChildren and Parallelism are of Dynamic supervisors only")
 	}
 	seen := make(map[string]bool, len(s.Children))
 	for i := range s.Children {
@@ -159,20 +171,53 @@ func (s *SupervisorSpec) check(path string) error {
 	return errors.Join(errs...)
 }
 
+// checkKind checks a Dynamic supervisor.
+func (s *SupervisorSpec) checkKind(path string, bad func(string, ...any)) error {
+	if s.MaxChildren < 0 || s.Parallelism < 0 {
+		bad("MaxChildren or Parallelism below 0")
+	}
+	if len(s.Children) != 1 || s.Children[0].ID != "" {
+		bad("Dynamic takes exactly one child, without an id: the kind of all that StartChild adds")
+		return nil
+	}
+	kind := &s.Children[0]
+	if kind.New != nil && kind.Supervisor != nil {
+		bad("the kind of a Dynamic supervisor has New or Supervisor, not both")
+	}
+	if kind.Exclusive != "" {
+		bad("exclusive resource %q: not of a kind, whose children would share it", kind.Exclusive)
+	}
+	return kind.checkRest(path + "/*")
+}
+
+// badID is what is wrong with a child's id, nil if nothing is.
+func badID(id string) error {
+	if id == "" || strings.ContainsRune(id, '/') {
+		return errors.New("an id must not be empty and must have no slash")
+	}
+	return nil
+}
+
 func (c *ChildSpec) check(parent string) error {
 	path := parent + "/" + c.ID
 	var errs []error
-	bad := func(format string, a ...any) {
-		errs = append(errs, fmt.Errorf("child %q: %w", path, fmt.Errorf(format, a...)))
-	}
-	if c.ID == "" || strings.ContainsRune(c.ID, '/') {
-		bad("an id must not be empty and must have no slash")
+	bad := func(err error) { errs = append(errs, fmt.Errorf("child %q: %w", path, err)) }
+	if err := badID(c.ID); err != nil {
+		bad(err)
 	}
 	if (c.New == nil) == (c.Supervisor == nil) {
-		bad("exactly one of New and Supervisor must be set")
+		bad(errors.New("exactly one of New and Supervisor must be set"))
 	}
-	if c.Exclusive != "" {
-		bad("exclusive resource %q: %w", c.Exclusive, ErrNotSupported)
+	if c.Exclusive != "" && c.Supervisor != nil {
+		bad(fmt.Errorf("exclusive resource %q: of an actor only", c.Exclusive))
+	}
+	return errors.Join(append(errs, c.checkRest(path))...)
+}
+
+func (c *ChildSpec) checkRest(path string) error {
+	var errs []error
+	bad := func(format string, a ...any) {
+		errs = append(errs, fmt.Errorf("child %q: %w", path, fmt.Errorf(format, a...)))
 	}
 	if c.Restart > Temporary {
 		bad("unknown restart type %d", c.Restart)
@@ -222,6 +267,25 @@ func (c *ChildSpec) startTimeout() time.Duration {
 		return Infinity // its own children's time-outs bound it
 	}
 	return DefaultStartTimeout
+}
+
+// checkClaims finds resources that two places claim.
+func (s *SupervisorSpec) checkClaims(path string, seen map[string]string) (errs error) {
+	for i := range s.Children {
+		c := &s.Children[i]
+		below := path + "/" + c.ID
+		if c.Supervisor != nil && strings.Count(below, "/") <= maxDepth {
+			errs = errors.Join(errs, c.Supervisor.checkClaims(below, seen))
+		}
+		if c.Exclusive == "" {
+			continue
+		}
+		if other, taken := seen[c.Exclusive]; taken {
+			errs = errors.Join(errs, fmt.Errorf("child %q: exclusive resource %q is %q's already", below, c.Exclusive, other))
+		}
+		seen[c.Exclusive] = below
+	}
+	return errs
 }
 
 func (s *SupervisorSpec) stopBudget() time.Duration {

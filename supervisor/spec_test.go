@@ -1,7 +1,6 @@
 package supervisor_test
 
 import (
-	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -23,39 +22,50 @@ func TestBadSpecs(t *testing.T) {
 	loop.Children = kids{{ID: "again", Supervisor: &loop}}
 	deep := loop
 	for name, c := range map[string]struct {
-		spec        spec
-		say         string
-		unsupported bool
+		spec spec
+		say  string
 	}{
-		"dynamic":             {spec{Strategy: supervisor.Dynamic}, `supervisor "root"`, true},
-		"exclusive":           {child(func(c *kid) { c.Exclusive = "bus" }), `child "root/c"`, true},
-		"nested dynamic":      {spec{Children: kids{supervised("s", spec{Strategy: supervisor.Dynamic})}}, `supervisor "root/s"`, true},
-		"unknown strategy":    {spec{Strategy: 9}, "unknown strategy 9", false},
-		"negative intensity":  {spec{Budget: supervisor.Escalating(-1, time.Second)}, "budget", false},
-		"negative period":     {spec{Budget: supervisor.Isolating(1, -1)}, "budget", false},
-		"no period":           {spec{Budget: supervisor.Escalating(1, 0)}, "budget", false},
-		"negative budget":     {spec{StopBudget: -1}, "stop budget", false},
-		"no id":               {child(func(c *kid) { c.ID = "" }), "id", false},
-		"slash in id":         {child(func(c *kid) { c.ID = "a/b" }), "slash", false},
-		"twice":               {spec{Children: kids{{ID: "c", New: newActor}, {ID: "c", New: newActor}}}, `two children have the id "c"`, false},
-		"neither":             {child(func(c *kid) { c.New = nil }), "exactly one", false},
-		"both":                {child(func(c *kid) { c.Supervisor = &spec{} }), "exactly one", false},
-		"unknown restart":     {child(func(c *kid) { c.Restart = 3 }), "unknown restart", false},
-		"negative deadline":   {child(func(c *kid) { c.StopDeadline = -2 }), "stop deadline", false},
-		"negative start":      {child(func(c *kid) { c.StartTimeout = -1 }), "start time-out", false},
-		"min above max":       {backoff(supervisor.Backoff{Min: 2, Max: 1}), "backoff", false},
-		"negative min":        {backoff(supervisor.Backoff{Min: -1}), "backoff", false},
-		"negative reset":      {backoff(supervisor.Backoff{ResetAfter: -1}), "backoff", false},
-		"factor below 1":      {backoff(supervisor.Backoff{Factor: 0.5}), "backoff", false},
-		"factor no number":    {backoff(supervisor.Backoff{Factor: math.NaN()}), "backoff", false},
-		"jitter above 1":      {backoff(supervisor.Backoff{Jitter: 1.1}), "backoff", false},
-		"jitter below 0":      {backoff(supervisor.Backoff{Jitter: -0.1}), "backoff", false},
-		"jitter no number":    {backoff(supervisor.Backoff{Jitter: math.NaN()}), "backoff", false},
-		"negative lane":       {child(func(c *kid) { c.Mailbox.Normal = -1 }), "lane", false},
-		"huge lane":           {child(func(c *kid) { c.Mailbox.Control = 1<<20 + 1 }), "lane", false},
-		"supervisor mailbox":  {spec{Children: kids{with(supervised("s", spec{}), func(c *kid) { c.Mailbox.Normal = 1 })}}, "no Mailbox", false},
-		"spec within itself":  {deep, "contain itself", false},
-		"mistake deep inside": {spec{Children: kids{supervised("s", spec{Children: kids{{ID: "x"}}})}}, `child "root/s/x"`, false},
+		"dynamic, no kind":    {spec{Strategy: supervisor.Dynamic}, `supervisor "root": Dynamic takes exactly one`},
+		"dynamic, two kinds":  {spec{Strategy: supervisor.Dynamic, Children: kids{{}, {}}}, "exactly one"},
+		"dynamic, named kind": {spec{Strategy: supervisor.Dynamic, Children: kids{{ID: "k"}}}, "without an id"},
+		"dynamic, bad kind":   {spec{Strategy: supervisor.Dynamic, Children: kids{{Restart: 9}}}, `child "root/*": unknown restart type`},
+		"dynamic, both":       {spec{Strategy: supervisor.Dynamic, Children: kids{{New: newActor, Supervisor: &spec{}}}}, "not both"},
+		"dynamic, exclusive":  {spec{Strategy: supervisor.Dynamic, Children: kids{{Exclusive: "bus"}}}, "not of a kind"},
+		"dynamic, max":        {spec{Strategy: supervisor.Dynamic, Children: kids{{}}, MaxChildren: -1}, "below 0"},
+		"max, not dynamic":    {spec{MaxChildren: 1}, "of Dynamic supervisors only"},
+		"parallel":            {spec{Parallelism: 1}, "of Dynamic supervisors only"},
+		"exclusive twice": {spec{Children: kids{
+			{ID: "a", New: newActor, Exclusive: "bus"},
+			supervised("s", spec{Children: kids{{ID: "b", New: newActor, Exclusive: "bus"}}}),
+		}}, `child "root/s/b": exclusive resource "bus" is "root/a"'s already`},
+		"exclusive tree":      {spec{Children: kids{with(supervised("s", spec{}), func(c *kid) { c.Exclusive = "bus" })}}, "of an actor only"},
+		"nested dynamic":      {spec{Children: kids{supervised("s", spec{Strategy: supervisor.Dynamic})}}, `supervisor "root/s"`},
+		"unknown strategy":    {spec{Strategy: 9}, "unknown strategy 9"},
+		"negative intensity":  {spec{Budget: supervisor.Escalating(-1, time.Second)}, "budget"},
+		"negative period":     {spec{Budget: supervisor.Isolating(1, -1)}, "budget"},
+		"no period":           {spec{Budget: supervisor.Escalating(1, 0)}, "budget"},
+		"negative budget":     {spec{StopBudget: -1}, "stop budget"},
+		"no id":               {child(func(c *kid) { c.ID = "" }), "id"},
+		"slash in id":         {child(func(c *kid) { c.ID = "a/b" }), "slash"},
+		"twice":               {spec{Children: kids{{ID: "c", New: newActor}, {ID: "c", New: newActor}}}, `two children have the id "c"`},
+		"neither":             {child(func(c *kid) { c.New = nil }), "exactly one"},
+		"both":                {child(func(c *kid) { c.Supervisor = &spec{} }), "exactly one"},
+		"unknown restart":     {child(func(c *kid) { c.Restart = 3 }), "unknown restart"},
+		"negative deadline":   {child(func(c *kid) { c.StopDeadline = -2 }), "stop deadline"},
+		"negative start":      {child(func(c *kid) { c.StartTimeout = -1 }), "start time-out"},
+		"min above max":       {backoff(supervisor.Backoff{Min: 2, Max: 1}), "backoff"},
+		"negative min":        {backoff(supervisor.Backoff{Min: -1}), "backoff"},
+		"negative reset":      {backoff(supervisor.Backoff{ResetAfter: -1}), "backoff"},
+		"factor below 1":      {backoff(supervisor.Backoff{Factor: 0.5}), "backoff"},
+		"factor no number":    {backoff(supervisor.Backoff{Factor: math.NaN()}), "backoff"},
+		"jitter above 1":      {backoff(supervisor.Backoff{Jitter: 1.1}), "backoff"},
+		"jitter below 0":      {backoff(supervisor.Backoff{Jitter: -0.1}), "backoff"},
+		"jitter no number":    {backoff(supervisor.Backoff{Jitter: math.NaN()}), "backoff"},
+		"negative lane":       {child(func(c *kid) { c.Mailbox.Normal = -1 }), "lane"},
+		"huge lane":           {child(func(c *kid) { c.Mailbox.Control = 1<<20 + 1 }), "lane"},
+		"supervisor mailbox":  {spec{Children: kids{with(supervised("s", spec{}), func(c *kid) { c.Mailbox.Normal = 1 })}}, "no Mailbox"},
+		"spec within itself":  {deep, "contain itself"},
+		"mistake deep inside": {spec{Children: kids{supervised("s", spec{Children: kids{{ID: "x"}}})}}, `child "root/s/x"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := realWorld(t)
@@ -65,9 +75,6 @@ func TestBadSpecs(t *testing.T) {
 			}
 			if !strings.Contains(err.Error(), c.say) {
 				t.Errorf("error %q does not say %q", err, c.say)
-			}
-			if errors.Is(err, supervisor.ErrNotSupported) != c.unsupported {
-				t.Errorf("ErrNotSupported is %v, want %v: %v", !c.unsupported, c.unsupported, err)
 			}
 			equal(t, "events", nil, w.events.lines())
 		})

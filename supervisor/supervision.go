@@ -41,7 +41,11 @@ type child struct {
 	ready   bool      // this life became ready,
 	readyAt time.Time // at this time
 	failed  bool      // out of its own budget, and no stable life since
+	held    bool      // stopped by StopChild; only StartChild or a strategy starts it again
+	ordered bool      // this start was asked for; its failure is the asker's
+	swept   bool      // told by stopAll
 	ending  error     // why it ends by itself, as long as it does
+	orders  *orders   // nil if nobody waits
 	sh      *shell    // the current life, nil between lives
 	timer   *timer    // the one that its state needs, nil if none
 
@@ -66,14 +70,21 @@ type supervision struct {
 	dead     bool // abandoned
 	plan     int
 	stopping bool // first part of the plan
+	lives    int  // children that have one
 
-	ending  bool // the children are being stopped for good;
-	alive   int  // those from here on are down
-	hurried bool // the stop budget is spent
+	ending   bool // the children are being stopped for good;
+	alive    int  // those from here on are down, or told to stop:
+	told     int  // so many
+	sweeping bool // stopAll is at it
+	hurried  bool // the stop budget is spent
 }
 
 func newSupervision(sh *shell, spec *SupervisorSpec) *supervision {
-	s := &supervision{sh: sh, spec: spec, children: make([]*child, len(spec.Children))}
+	s := &supervision{sh: sh, spec: spec}
+	if spec.Strategy == Dynamic {
+		return s
+	}
+	s.children = make([]*child, len(spec.Children))
 	all := make([]child, len(spec.Children))
 	for i := range all {
 		all[i] = child{index: i, node: sh.node.children[i], spec: &spec.Children[i], due: true}
@@ -97,8 +108,21 @@ func (s *supervision) receive(msg any) {
 		if m.c.is(m.epoch) {
 			s.exited(m.c, m.reason, m.ignored)
 		}
+	case tryNow:
+		if m.c.state == childWaiting && m.c.timer == nil {
+			s.retry(m.c)
+		}
+	case claimFreed:
+		s.claimFreed(m.c)
+	case tooManyZombies:
+		s.sh.end(Reason{Kind: ExitError, Err: ErrZombies})
+	default:
+		s.administer(msg, ReplyTo{})
 	}
 }
+
+// tryNow: the first restart is immediate, but a message all the same.
+type tryNow struct{ c *child }
 
 // is reports whether the child's current life is the one of this epoch.
 func (c *child) is(epoch uint64) bool { return c.sh != nil && c.sh.epoch == epoch }
@@ -144,6 +168,10 @@ func (s *supervision) proceed() {
 	if s.sh.phase >= phaseEnding {
 		return
 	}
+	if s.spec.Strategy == Dynamic {
+		s.sh.ready() // no child has to do with another
+		return
+	}
 	if s.stopping {
 		tail := s.children[s.plan:]
 		if !s.stopTail(tail) {
@@ -180,7 +208,7 @@ func (s *supervision) stopTail(tail []*child) bool {
 		case childStopping:
 			return false
 		case childStopped: // it had ended, or ignored: the plan starts it again, as OTP does
-			c.due = c.due || c.spec.Restart != Temporary && !c.barred
+			c.due = c.due || c.spec.Restart != Temporary && !c.barred && !c.held
 		}
 	}
 	return true
@@ -188,7 +216,10 @@ func (s *supervision) stopTail(tail []*child) bool {
 
 func (s *supervision) spawn(c *child) {
 	c.state, c.due, c.told, c.ready, c.ending = childStarting, false, false, false, nil
-	c.sh = s.sh.sys.spawn(c.node, s.sh.box, c)
+	if !s.waitsForClaim(c) {
+		c.sh = s.sh.sys.spawn(c.node, s.sh.box, c)
+		s.lives++
+	}
 	if d := c.spec.startTimeout(); d != Infinity {
 		s.arm(c, startLimit, d)
 	}
@@ -200,6 +231,7 @@ func (s *supervision) childReady(c *child) {
 	}
 	s.disarm(c)
 	c.state, c.ready, c.readyAt = childRunning, true, s.sh.sys.exec.Now()
+	c.answer(nil)
 	s.proceed()
 }
 
@@ -214,12 +246,15 @@ func (s *supervision) childEnding(c *child, r Reason) {
 // stop tells a child to stop, and puts a deadline on it.
 func (s *supervision) stop(c *child) {
 	c.told = true
-	if c.spec.stopDeadline() == Brutal {
+	switch {
+	case c.sh == nil: // it waits for its resource
+		s.exited(c, Reason{Kind: ExitShutdown}, false)
+	case c.spec.stopDeadline() == Brutal:
 		s.giveUpLife(c, Reason{Kind: ExitKilled})
-		return
+	default:
+		s.waitForEnd(c)
+		c.sh.box.signal(stopSignal{again: c.due})
 	}
-	s.waitForEnd(c)
-	c.sh.box.signal(stopSignal{})
 }
 
 func (s *supervision) waitForEnd(c *child) {
@@ -242,7 +277,7 @@ func (s *supervision) missedDeadline(c *child) {
 // giveUpLife abandons a life and treats it as ended.
 func (s *supervision) giveUpLife(c *child, r Reason) {
 	s.disarm(c)
-	if !c.sh.abandon(r) {
+	if c.sh != nil && !c.sh.abandon(r, c.due || !c.told && c.restarts(r)) {
 		c.state = childStopping // it ends right now; its exit is on the way
 		return
 	}
@@ -252,14 +287,28 @@ func (s *supervision) giveUpLife(c *child, r Reason) {
 // exited is called once for every life of a child, also an abandoned one.
 func (s *supervision) exited(c *child, r Reason, ignored bool) {
 	s.disarm(c)
+	if c.sh == nil {
+		c.node.setAway(StateStopped, noTime)
+	} else {
+		s.lives--
+	}
 	c.sh, c.state = nil, childStopped
 	switch {
 	case s.sh.phase >= phaseEnding:
+		c.answer(ErrStopped)
+		if c.swept {
+			c.swept = false
+			s.told--
+		}
 		s.stopAll()
 		return
-	case c.told: // part of a plan
+	case c.told: // by a plan, or by StopChild
+		if !c.due {
+			s.down(c, ErrStopped)
+		}
 	case ignored:
-		c.node.setAway(StateIgnored, time.Time{})
+		c.node.setAway(StateIgnored, noTime)
+		s.down(c, ErrIgnore)
 	default:
 		s.failedOrDone(c, r)
 	}
@@ -269,17 +318,26 @@ func (s *supervision) exited(c *child, r Reason, ignored bool) {
 // failedOrDone decides what an exit that nobody asked for means.
 func (s *supervision) failedOrDone(c *child, r Reason) {
 	decision := directiveOf(r)
-	restart := c.spec.Restart == Permanent || (c.spec.Restart == Transient && r.Abnormal())
+	cause := &ChildError{c.node.path, startCause(r)}
 	switch {
 	case decision == escalate:
 		s.fail(c, r, startCause(r))
+	case c.ordered && !c.ready:
+		s.down(c, cause)
 	case s.sh.phase == phaseStarting && !c.ready && !s.spec.Budget.Isolating:
-		s.sh.end(Reason{Kind: ExitError, Err: &ChildError{c.node.path, startCause(r)}})
-	case decision == doNotRestart:
-		c.barred = true
-	case restart:
+		s.sh.end(Reason{Kind: ExitError, Err: cause})
+	case c.restarts(r):
 		s.restart(c, r)
+	default:
+		c.barred = decision == doNotRestart
+		s.down(c, cause)
 	}
+}
+
+// restarts reports whether a child that ended like this is to be started again.
+func (c *child) restarts(r Reason) bool {
+	return directiveOf(r) == restartAsSpecified &&
+		(c.spec.Restart == Permanent || c.spec.Restart == Transient && r.Abnormal())
 }
 
 // fail ends the supervisor because of a child.
@@ -289,7 +347,7 @@ func (s *supervision) fail(c *child, r Reason, cause error) {
 }
 
 // restart spends budget and puts the child on its way back, always by way of a
-// timer message, also when there is nothing to wait for.
+// message, also when there is nothing to wait for.
 func (s *supervision) restart(c *child, r Reason) {
 	now, random := s.sh.sys.exec.Now(), s.sh.sys.exec.Random
 	stable := c.ready && now.Sub(c.readyAt) >= c.spec.Backoff.resetAfter()
@@ -309,7 +367,11 @@ func (s *supervision) restart(c *child, r Reason) {
 	c.node.setAway(state, now.Add(wait))
 	s.sh.sys.emit(Event{Kind: EventRestarting, Path: c.node.path, Reason: r, Wait: wait})
 	c.state = childWaiting
-	s.arm(c, nextTry, wait)
+	if wait == 0 {
+		s.sh.box.signal(tryNow{c})
+	} else {
+		s.arm(c, nextTry, wait)
+	}
 	switch s.spec.Strategy {
 	case RestForOne:
 		s.replan(c.index)
@@ -335,109 +397,18 @@ func (s *supervision) replan(from int) {
 		from = min(from, s.plan)
 	}
 	s.plan, s.stopping = from, true
+	for _, c := range s.children[from:] {
+		c.held = false
+	}
 }
 
 // retry: the child's backoff is over.
 func (s *supervision) retry(c *child) {
 	c.state = childStopped
-	if s.spec.Strategy == OneForOne {
+	if s.spec.Strategy == OneForOne || s.spec.Strategy == Dynamic {
 		s.spawn(c)
 		return
 	}
 	c.due = true
 	s.proceed()
-}
-
-// stopAll stops the youngest child that still runs; when none is left, the
-// supervisor itself may end.
-func (s *supervision) stopAll() {
-	if !s.ending {
-		s.ending, s.alive = true, len(s.children)
-		s.sh.startTimer(&timer{what: stopBudget}, s.spec.stopBudget())
-	}
-	for ; s.alive > 0; s.alive-- {
-		switch c := s.children[s.alive-1]; c.state {
-		case childStarting, childRunning:
-			s.stop(c)
-			return
-		case childStopping:
-			if !c.told { // it is ending by itself: keep waiting, with a deadline
-				c.told = true
-				s.waitForEnd(c)
-			}
-			return
-		}
-		s.forgetTry(s.children[s.alive-1])
-	}
-	s.sh.finishWhenDone()
-}
-
-// forgetTry: backoffs die with the supervisor.
-func (s *supervision) forgetTry(c *child) {
-	if c.sh != nil {
-		return
-	}
-	s.disarm(c)
-	c.state = childStopped
-	c.node.forgetTry()
-}
-
-// outOfBudget comes twice: first those that are left have the grace to end
-// well, then they are abandoned.
-func (s *supervision) outOfBudget() {
-	if !s.hurried {
-		s.hurry()
-		return
-	}
-	s.abandonChildren(true)
-	s.stopAll()
-}
-
-// hurry tells all that are left at once.
-func (s *supervision) hurry() {
-	if s.hurried {
-		return
-	}
-	s.hurried = true
-	s.sh.startTimer(&timer{what: stopBudget}, DefaultGrace)
-	for _, c := range slices.Backward(s.children) {
-		if c.sh == nil {
-			continue
-		}
-		c.sh.cancelAll()
-		switch {
-		case c.spec.Supervisor != nil:
-			c.told, c.state = true, childStopping
-			c.sh.box.signal(hurrySignal{})
-		case c.state != childStopping:
-			s.stop(c)
-		}
-	}
-}
-
-func (s *supervision) empty() bool {
-	return !slices.ContainsFunc(s.children, func(c *child) bool { return c.sh != nil })
-}
-
-// abandonAll gives up the whole subtree; called by a parent that gave up this
-// supervisor.
-func (s *supervision) abandonAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.dead = true
-	s.abandonChildren(false)
-}
-
-func (s *supervision) abandonChildren(report bool) {
-	for _, c := range slices.Backward(s.children) {
-		s.forgetTry(c)
-		if c.sh == nil || !c.sh.abandon(Reason{Kind: ExitKilled}) {
-			continue
-		}
-		s.disarm(c)
-		c.sh, c.state = nil, childStopped
-		if report && s.sh.sys.stopping.Load() {
-			c.node.setGivenUp()
-		}
-	}
 }

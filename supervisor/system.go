@@ -28,6 +28,10 @@ type Options struct {
 	OnEvent func(Event)
 	// OnFatal is told when the root supervisor gave up; the tree is down.
 	OnFatal func(Reason)
+	// ZombieLimit is how many handlers and workers that were given up may still
+	// run; default 64. With one more the root gives up with ErrZombies: Go cannot
+	// end them, only a new process can.
+	ZombieLimit int
 }
 
 // System is a running tree.
@@ -39,9 +43,13 @@ type System struct {
 	props  *actor.Props // of whoever is being spawned
 	fresh  *shell       // this one
 	prefix string       // of process names, so that several systems share one registry
-	places map[string]*node
 	root   *node
 	rootSh *shell
+
+	placing   sync.RWMutex
+	places    map[string]*node
+	leftovers map[*node]bool // forgotten, but something of them still runs, or was given up
+	claims    claims
 
 	up, down chan struct{}
 	upOnce   sync.Once
@@ -75,22 +83,23 @@ const startPatience = time.Hour
 // names the child and the cause.
 func Start(spec SupervisorSpec, opts Options) (*System, error) {
 	opts.Root = orDefault(opts.Root, RootID)
-	if err := spec.check(opts.Root); err != nil {
+	if err := errors.Join(spec.check(opts.Root), spec.checkClaims(opts.Root, map[string]string{})); err != nil {
 		return nil, fmt.Errorf("the tree cannot be built: %w", err)
 	}
+	opts.ZombieLimit = orDefault(opts.ZombieLimit, defaultZombies)
 	if opts.Executor == nil {
 		opts.Executor = NewReal(1)
 	}
 	s := &System{
 		opts: opts, exec: opts.Executor, proto: sharedProto(),
 		prefix: "s" + strconv.FormatUint(systemCounter.Add(1), 10) + "/",
-		places: map[string]*node{}, up: make(chan struct{}), down: make(chan struct{}),
+		places: map[string]*node{}, leftovers: map[*node]bool{}, up: make(chan struct{}), down: make(chan struct{}),
 	}
 	s.props = actor.PropsFromProducer(
 		func() actor.Actor { return s.fresh },
 		actor.WithMailbox(func() actor.Mailbox { return s.fresh.box }),
 	)
-	s.root = newNode(s, nil, &ChildSpec{ID: opts.Root, Supervisor: &spec})
+	s.root = newNode(s, nil, &ChildSpec{ID: opts.Root, Supervisor: &spec}, opts.Root)
 	if opts.OnBuilt != nil {
 		opts.OnBuilt(s.Ref)
 	}
@@ -144,7 +153,7 @@ func (s *System) Stop() StopReport {
 // giveUpRoot is the last resort; it reports whether the tree is down. If it
 // cannot abandon the root, the root is just ending, or another Stop did it.
 func (s *System) giveUpRoot() (down bool) {
-	if !s.rootSh.abandon(Reason{Kind: ExitKilled}) {
+	if !s.rootSh.abandon(Reason{Kind: ExitKilled}, false) {
 		return s.exec.Wait(s.down, DefaultGrace)
 	}
 	s.root.setGivenUp()
@@ -159,21 +168,82 @@ func (s *System) Down() <-chan struct{} { return s.down }
 func (s *System) Reason() Reason { return s.reason }
 
 // Ref finds the place with this path; nobody if there is none.
-func (s *System) Ref(path string) Ref { return Ref{s.places[path]} }
+func (s *System) Ref(path string) Ref { return Ref{s.place(path)} }
+
+func (s *System) place(path string) *node {
+	s.placing.RLock()
+	defer s.placing.RUnlock()
+	return s.places[path]
+}
+
+func (s *System) addPlace(n *node) {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	s.places[n.path] = n
+}
+
+// forgetPlace: a place of a Dynamic supervisor is gone for good.
+func (s *System) forgetPlace(n *node) {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	delete(s.places, n.path)
+	for old := range s.leftovers {
+		if !old.haunted() {
+			delete(s.leftovers, old)
+		}
+	}
+	if n.haunted() {
+		s.leftovers[n] = true
+	}
+}
+
+// leftover reports whether something of a forgotten place still runs.
+func (s *System) leftover(path string) bool {
+	s.placing.RLock()
+	defer s.placing.RUnlock()
+	for n := range s.leftovers {
+		if n.path == path && n.zombies.Load() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// haunted places are part of a stop's report.
+func (n *node) haunted() bool { return n.zombies.Load() > 0 || n.wasGivenUp() }
 
 func (s *System) abandoned() (paths []string) {
-	s.root.walk(func(n *node) {
-		if n.zombies.Load() > 0 || n.wasGivenUp() {
+	note := func(n *node) {
+		if n.haunted() {
 			paths = append(paths, n.path)
 		}
-	})
+	}
+	s.root.walk(note)
+	s.placing.RLock()
+	defer s.placing.RUnlock()
+	for n := range s.leftovers {
+		note(n)
+	}
 	return paths
 }
 
 func (n *node) walk(f func(*node)) {
 	f(n)
-	for _, c := range n.children {
+	for _, c := range n.below() {
 		c.walk(f)
+	}
+}
+
+// defaultZombies is the default of Options.ZombieLimit.
+const defaultZombies = 64
+
+// tooManyZombies tells the root to give up.
+type tooManyZombies struct{}
+
+// countAbandoned looks at the limit after a life was given up.
+func (s *System) countAbandoned() {
+	if s.zombies.Load() > int64(s.opts.ZombieLimit) && !s.stopping.Load() {
+		s.rootSh.box.signal(tooManyZombies{})
 	}
 }
 
@@ -201,6 +271,9 @@ func (s *System) spawn(n *node, parentBox *mailbox, c *child) *shell {
 	sh := &shell{sys: s, node: n, parentBox: parentBox, child: c, epoch: n.epoch.Add(1)}
 	sh.c.sh = sh
 	sh.box = newMailbox(n)
+	if n.spec.Exclusive != "" {
+		sh.claim = s.claims.take(sh)
+	}
 	if n.spec.Supervisor != nil {
 		sh.sup = newSupervision(sh, n.spec.Supervisor)
 	}

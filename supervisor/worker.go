@@ -109,6 +109,7 @@ func (sh *shell) workerReturned(w *worker) {
 	sh.countWorkers(-1)
 	if sh.fenced.Load() {
 		sh.countZombies(-1)
+		sh.sys.claims.looked(sh.box)
 	}
 	sh.box.mu.Unlock()
 	sh.box.signal(w)

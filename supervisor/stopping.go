@@ -1,0 +1,124 @@
+package supervisor
+
+import "slices"
+
+// How a supervisor stops its children for good.
+
+// stopAll stops the youngest child that still runs, or some of them under
+// Dynamic, which has no order; when none is left, the supervisor itself may end.
+func (s *supervision) stopAll() {
+	if !s.ending {
+		s.ending, s.alive = true, len(s.children)
+		s.sh.startTimer(&timer{what: stopBudget}, s.spec.stopBudget())
+	}
+	if s.sweeping {
+		return // a child that ended at once called back
+	}
+	s.sweeping = true
+	for most := s.parallelism(); s.alive > 0 && s.told < most; {
+		s.alive--
+		s.sweep(s.children[s.alive])
+	}
+	s.sweeping = false
+	s.sh.finishWhenDone()
+}
+
+func (s *supervision) parallelism() int {
+	if s.spec.Strategy == Dynamic {
+		return orDefault(s.spec.Parallelism, defaultParallelism)
+	}
+	return 1
+}
+
+func (s *supervision) sweep(c *child) {
+	switch c.state {
+	case childStarting, childRunning:
+		s.told++
+		c.swept = true
+		s.stop(c)
+	case childStopping:
+		s.told++
+		c.swept = true
+		if !c.told { // it is ending by itself: keep waiting, with a deadline
+			c.told = true
+			s.waitForEnd(c)
+		}
+	default:
+		s.forgetTry(c)
+		c.answer(ErrStopped)
+	}
+}
+
+// forgetTry: backoffs die with the supervisor.
+func (s *supervision) forgetTry(c *child) {
+	if c.sh != nil {
+		return
+	}
+	s.disarm(c)
+	c.state = childStopped
+	c.node.forgetTry()
+}
+
+// outOfBudget comes twice: first those that are left have the grace to end
+// well, then they are abandoned.
+func (s *supervision) outOfBudget() {
+	if !s.hurried {
+		s.hurry()
+		return
+	}
+	s.abandonChildren(true)
+	s.stopAll()
+}
+
+// hurry tells all that are left at once.
+func (s *supervision) hurry() {
+	if s.hurried {
+		return
+	}
+	s.hurried = true
+	s.sh.startTimer(&timer{what: stopBudget}, DefaultGrace)
+	for _, c := range slices.Backward(s.children) {
+		if c.sh == nil {
+			continue
+		}
+		c.sh.cancelAll()
+		switch {
+		case c.spec.Supervisor != nil:
+			c.told, c.state = true, childStopping
+			c.sh.box.signal(hurrySignal{})
+		case c.state != childStopping:
+			s.stop(c)
+		}
+	}
+}
+
+func (s *supervision) empty() bool { return s.lives == 0 && s.alive == 0 }
+
+// abandonAll gives up the whole subtree; called by a parent that gave up this
+// supervisor.
+func (s *supervision) abandonAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dead = true
+	s.abandonChildren(false)
+}
+
+func (s *supervision) abandonChildren(report bool) {
+	for _, c := range slices.Backward(s.children) {
+		s.forgetTry(c)
+		c.answer(ErrStopped)
+		if c.sh == nil || !c.sh.abandon(Reason{Kind: ExitKilled}, false) {
+			continue
+		}
+		s.disarm(c)
+		s.lives--
+		if c.swept {
+			c.swept = false
+			s.told--
+		}
+		c.sh, c.state = nil, childStopped
+		if report && s.sh.sys.stopping.Load() {
+			c.node.setGivenUp()
+		}
+	}
+}
