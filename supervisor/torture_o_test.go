@@ -33,6 +33,8 @@ func TestTortureO(t *testing.T) {
 		tortureCase{name: "the deadline races with the end: one of them wins", on: onMachine, run: abandonRacesWithEnd},
 		tortureCase{name: "exclusive: the next life waits for the zombie", sim: never, run: exclusiveWaits},
 		tortureCase{name: "exclusive: the same with a handler that hangs", on: onMachine, run: exclusiveRealHandler},
+		tortureCase{name: "exclusive: the handler returns, its worker not yet", on: onMachine, run: exclusiveLastOfTwo(0, 1)},
+		tortureCase{name: "exclusive: the worker returns, its handler not yet", on: onMachine, run: exclusiveLastOfTwo(1, 0)},
 		tortureCase{name: "exclusive: the driver's word frees it", sim: never, run: exclusiveReleased},
 		tortureCase{name: "exclusive: never free is a failed start, isolating", sim: never, run: exclusiveStartTimeout(isolating(1), true)},
 		tortureCase{name: "exclusive: never free is a failed start, escalating", sim: never, run: exclusiveStartTimeout(escalating(1), false)},
@@ -533,6 +535,35 @@ func zombieActs(t *testing.T, w *world) {
 		acts = append(acts, who)
 	}
 	equal(t, "acts", []string{"root/a#1", "root/a#2"}, acts)
+}
+
+// exclusiveLastOfTwo: a handler (0) and a worker (1) hang; only when both have
+// returned is the resource free.
+func exclusiveLastOfTwo(first, last int) func(*testing.T, *world) {
+	return func(t *testing.T, w *world) {
+		gates := [2]*supervisortest.Gate{supervisortest.NewGate(), supervisortest.NewGate()}
+		a := w.log.Child("a", probe{})
+		a.Exclusive, a.StopDeadline, a.Backoff = "port", supervisor.Brutal, noBackoff
+		w.start(spec{Strategy: supervisor.RestForOne, Budget: isolating(9), Children: kids{w.log.Child("first", probe{}), a}})
+		w.do("a", func(c ctx) error {
+			err := c.Task("hangs", 0, func(context.Context) (any, error) { gates[1].Pass(); return nil, nil })
+			gates[0].Pass()
+			return err
+		})
+		<-gates[0].Entered()
+		<-gates[1].Entered()
+		w.send("first", supervisortest.Crash)
+		w.waitLife("first", 2)
+		equal(t, "zombies", int64(2), w.sys.Ledger().Zombies)
+		gates[first].Open()
+		w.wait("one zombie", func() bool { return w.sys.Ledger().Zombies == 1 })
+		w.inside("first", func(ctx) {})
+		w.x.Wait(nil, 5*time.Millisecond)
+		equal(t, "lives", uint64(1), w.node("a").Incarnation)
+		equal(t, "state", supervisor.StateStarting, w.state("a"))
+		gates[last].Open()
+		w.waitLife("a", 2)
+	}
 }
 
 // neverDoubled: crashes, hangs, releases, late ends, stops and starts in an order
