@@ -340,7 +340,7 @@ func duplicateStartsNobody(t *testing.T, w *world) {
 }
 
 // occupied starts the tree with the names of some places taken by a stranger.
-func (w *world) occupied(s spec, paths ...string) (err error, free func()) {
+func (w *world) occupied(s spec, paths ...string) (free func(), err error) {
 	w.t.Helper()
 	var frees []func()
 	w.sys, err = supervisor.Start(s, supervisor.Options{
@@ -353,17 +353,17 @@ func (w *world) occupied(s spec, paths ...string) (err error, free func()) {
 			}
 		},
 	})
-	return err, func() {
+	return func() {
 		for _, f := range frees {
 			f()
 		}
-	}
+	}, err
 }
 
 // nameTaken: whoever else uses the registry of processes, the tree does not
 // start half.
 func nameTaken(t *testing.T, w *world) {
-	err, free := w.occupied(spec{Children: kids{w.log.Child("a", probe{}), w.log.Child("b", probe{})}}, "root/b")
+	free, err := w.occupied(spec{Children: kids{w.log.Child("a", probe{}), w.log.Child("b", probe{})}}, "root/b")
 	var child *supervisor.ChildError
 	if !errors.As(err, &child) || child.Path != "root/b" {
 		t.Errorf("error %v", err)
@@ -374,7 +374,7 @@ func nameTaken(t *testing.T, w *world) {
 
 // rootNameTaken: the error is the start's, and nothing hangs.
 func rootNameTaken(t *testing.T, w *world) {
-	err, free := w.occupied(spec{Children: kids{w.log.Child("a", probe{})}}, "root")
+	free, err := w.occupied(spec{Children: kids{w.log.Child("a", probe{})}}, "root")
 	if err == nil || !strings.Contains(err.Error(), "spawn") {
 		t.Errorf("error %v", err)
 	}
