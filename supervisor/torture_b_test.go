@@ -299,11 +299,15 @@ func crashWhileSiblingsStart(strategy supervisor.Strategy) func(*testing.T, *wor
 			return nil
 		}})
 		done := make(chan error, 1)
-		go func() { done <- w.try(spec{Strategy: strategy, Children: kids{a, b}}) }()
+		go func() { done <- w.try(spec{Strategy: strategy, Children: kids{a, b, w.log.Child("c", probe{})}}) }()
 		<-gate.Entered()
 		w.wait("a's second life, or b told", func() bool {
 			return len(w.events.of(supervisor.EventRestarting, "a")) == 1
 		})
+		if strategy == supervisor.OneForOne {
+			w.waitLine("start root/a#2")
+		}
+		equal(t, "c started before b was ready", false, w.log.Has("start root/c#1"))
 		gate.Open()
 		if err := <-done; err != nil {
 			t.Fatal(err)
