@@ -145,6 +145,7 @@ func startTimesOut(t *testing.T, w *world) {
 	}
 	w.wantLog("start root/a#1", "start root/bad#1", "stop root/a#1 shutdown")
 	equal(t, "abandoned", 1, len(w.events.of(supervisor.EventAbandoned, "bad")))
+	equal(t, "said to be ready", 0, len(w.events.of(supervisor.EventReady, "bad")))
 	before := w.events.lines()
 	gate.Open()
 	w.x.Wait(nil, 5*time.Millisecond)
