@@ -145,6 +145,7 @@ func startTimesOut(t *testing.T, w *world) {
 	}
 	w.wantLog("start root/a#1", "start root/bad#1", "stop root/a#1 shutdown")
 	equal(t, "abandoned", 1, len(w.events.of(supervisor.EventAbandoned, "bad")))
+	equal(t, "said to be ready", 0, len(w.events.of(supervisor.EventReady, "bad")))
 	before := w.events.lines()
 	gate.Open()
 	w.x.Wait(nil, 5*time.Millisecond)
@@ -299,11 +300,15 @@ func crashWhileSiblingsStart(strategy supervisor.Strategy) func(*testing.T, *wor
 			return nil
 		}})
 		done := make(chan error, 1)
-		go func() { done <- w.try(spec{Strategy: strategy, Children: kids{a, b}}) }()
+		go func() { done <- w.try(spec{Strategy: strategy, Children: kids{a, b, w.log.Child("c", probe{})}}) }()
 		<-gate.Entered()
 		w.wait("a's second life, or b told", func() bool {
 			return len(w.events.of(supervisor.EventRestarting, "a")) == 1
 		})
+		if strategy == supervisor.OneForOne {
+			w.waitLine("start root/a#2")
+		}
+		equal(t, "c started before b was ready", false, w.log.Has("start root/c#1"))
 		gate.Open()
 		if err := <-done; err != nil {
 			t.Fatal(err)

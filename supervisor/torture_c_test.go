@@ -27,6 +27,7 @@ func TestTortureC(t *testing.T) {
 		tortureCase{name: "all six are stuck: never beyond the budget and the grace", sim: holdAll, run: stuckOf(6, 3*time.Second, 3500*time.Millisecond)},
 		tortureCase{name: "deadline: fenced and abandoned after the grace", sim: holdAll, run: stopDeadlines},
 		tortureCase{name: "killed, clean, killed", sim: holdAll, run: killedCleanKilled},
+		tortureCase{name: "a child that ends by itself as the stop comes has a deadline", sim: holdAll, run: endingAtStop},
 		tortureCase{name: "a handler that waits for its context gets free at the deadline", on: onMachine, run: handlerHearsTheDeadline},
 		tortureCase{name: "a context made after the deadline has ended", on: onMachine, run: contextMadeLate},
 		tortureCase{name: "infinity: an actor is waited for", sim: holdAll, run: infinityWaits},
@@ -582,4 +583,15 @@ func poolOfPanics(t *testing.T, w *world) {
 	}
 	equal(t, "the pool's", supervisor.ExitShutdown, w.events.of(supervisor.EventExited, "pool")[0].Reason.Kind)
 	equal(t, "the tree's", supervisor.ExitShutdown, w.sys.Reason().Kind)
+}
+
+// endingAtStop: it is not waited for until the budget is spent.
+func endingAtStop(t *testing.T, w *world) {
+	w.start(spec{StopBudget: time.Hour, Children: kids{w.log.Child("a", stuck())}})
+	w.send("a", supervisortest.End{})
+	w.advance(time.Second)
+	equal(t, "before", supervisor.StateStopping, w.state("a"))
+	r := w.sys.Stop()
+	equal(t, "took", supervisor.DefaultStopDeadline+supervisor.DefaultGrace, r.Took)
+	w.release()
 }

@@ -266,9 +266,9 @@ func restartsAreFlat(t *testing.T, _ *world) {
 		}
 		w.log.Take()
 	}
-	many := 100_000
+	many, few := 30_000, 1000 // few: long enough for a busy machine to be so in all rounds
 	if supervisortest.RaceEnabled {
-		many = 1000 // it finds nothing in one goroutine
+		many, few = 1000, 200 // it finds nothing in one goroutine
 	}
 	old, fresh := begin(), begin()
 	restart(old, 1000)
@@ -277,9 +277,9 @@ func restartsAreFlat(t *testing.T, _ *world) {
 	if grown := int64(liveHeap()) - int64(before); grown > 32<<10 {
 		t.Errorf("%d restarts left %d bytes", many, grown)
 	}
-	ratio := supervisortest.Ratio(func() { restart(old, 200) }, func() { restart(fresh, 200) })
-	if ratio > 3 {
+	ratio := supervisortest.Ratio(func() { restart(old, few) }, func() { restart(fresh, few) })
+	if ratio > 3 && !supervisortest.RaceEnabled {
 		t.Errorf("a restart takes %.1f times what it did", ratio)
 	}
-	equal(t, "lives", uint64(1+1000+many+9*200), old.node("a").Incarnation)
+	equal(t, "lives", uint64(1+1000+many+9*few), old.node("a").Incarnation)
 }
