@@ -144,7 +144,6 @@ func (b *Building) noteRuntime(e supervisor.Event) {
 	detail := e.Path + ": " + e.Reason.String()
 	switch e.Kind {
 	case supervisor.EventRestarting:
-		b.counts.restarts.Add(1)
 		b.system(access.Event{Kind: access.KindActorRestarted, Door: doorIn(e.Path), Detail: detail})
 		b.cfg.Log.Warn().Str("actor", e.Path).Str("reason", e.Reason.String()).Dur("wait", e.Wait).
 			Str("stack", e.Reason.Stack).Msg("actor restarts")
@@ -237,6 +236,14 @@ func (b *Building) Tree() supervisor.Tree {
 	return supervisor.Tree{ID: Root, Path: Root, Supervisor: true, State: supervisor.StateStopped}
 }
 
+// RuntimeCounts is what the tree owns and has counted; zero before it runs.
+func (b *Building) RuntimeCounts() supervisor.Counts {
+	if sys := b.sys.Load(); sys != nil {
+		return sys.Counts()
+	}
+	return supervisor.Counts{}
+}
+
 // Ledger takes stock of what the tree owns.
 func (b *Building) Ledger(known ...string) supervisor.Ledger {
 	if sys := b.sys.Load(); sys != nil {
@@ -285,7 +292,6 @@ func (b *Building) Now() time.Time { return b.exec.Now() }
 
 // counters are the building's own metrics.
 type counters struct {
-	kinds    [64]atomic.Uint64
-	denials  [64]atomic.Uint64
-	restarts atomic.Uint64
+	kinds   [64]atomic.Uint64
+	denials [64]atomic.Uint64
 }

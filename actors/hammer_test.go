@@ -63,7 +63,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			defer watch.Close()
 		}
 		_, _, _, _ = h.b.Doors(), h.b.Health(), h.b.LastEvent(), h.b.Tree()
-		_, _, _ = h.b.Counts()
+		_, _ = h.b.Counts()
 		_, _ = h.b.Events(0, 10)
 	})
 	all.Wait()

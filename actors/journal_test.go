@@ -237,7 +237,7 @@ func TestTheFacadeWithoutATree(t *testing.T) {
 		}
 		_ = b.Reason()
 		_ = b.Down()
-		_, _, _ = b.Counts()
+		_, _ = b.Counts()
 	}
 	use("before", "stopped")
 	if report := b.Stop(); !report.Complete {

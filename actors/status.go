@@ -83,9 +83,8 @@ type Count struct {
 	Value uint64
 }
 
-// Counts are the events by kind, the denials by reason and the restarts of
-// actors since the start.
-func (b *Building) Counts() (kinds, denials []Count, restarts uint64) {
+// Counts are the events by kind and the denials by reason since the start.
+func (b *Building) Counts() (kinds, denials []Count) {
 	for i := range b.counts.kinds {
 		if n := b.counts.kinds[i].Load(); n > 0 {
 			kinds = append(kinds, Count{access.Kind(i).String(), n})
@@ -94,7 +93,7 @@ func (b *Building) Counts() (kinds, denials []Count, restarts uint64) {
 			denials = append(denials, Count{access.Reason(i).String(), n})
 		}
 	}
-	return kinds, denials, b.counts.restarts.Load()
+	return kinds, denials
 }
 
 func (b *Building) count(e access.Event) {

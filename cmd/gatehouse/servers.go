@@ -6,12 +6,14 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"gatehouse/actors"
 	"gatehouse/cmd/gatehouse/daemon"
 	"gatehouse/edge/httpapi"
 	"gatehouse/supervisor"
+	"gatehouse/supervisor/prom"
 )
 
 // servers are the children of the building's edge: the API, and pprof on a
@@ -26,6 +28,7 @@ func (h *host) servers(d *daemon.Daemon, ready <-chan struct{}) (children []supe
 	}
 	api := httpapi.New(httpapi.Options{
 		Building: building, Clock: h.exec, Token: token, Hosts: h.site.HTTP.Hosts, Log: h.log, Version: version,
+		Collectors: []prometheus.Collector{prom.New(watched{d.Building}, prom.Options{})},
 	})
 	children = append(children, h.server("http", api, h.listen, ready))
 	if h.pprof != nil {
@@ -33,6 +36,12 @@ func (h *host) servers(d *daemon.Daemon, ready <-chan struct{}) (children []supe
 	}
 	return children, tokenPath
 }
+
+// watched is a building as the collector of its tree sees it.
+type watched struct{ *actors.Building }
+
+// Counts are the runtime's, not those of events.
+func (w watched) Counts() supervisor.Counts { return w.RuntimeCounts() }
 
 // withoutToken is a building that says that it takes no commands, and why.
 type withoutToken struct {

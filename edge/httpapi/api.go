@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"gatehouse/access"
@@ -35,7 +36,9 @@ type Options struct {
 	// lower case and without a port.
 	Hosts   []string
 	Version string // of gatehouse, for the metrics; default what the build says
-	Log     zerolog.Logger
+	// Collectors are served at /metrics besides the API's own.
+	Collectors []prometheus.Collector
+	Log        zerolog.Logger
 
 	Streams    int           // streams at a time; default 64
 	Heartbeat  time.Duration // between the signs of life on a stream; default 15 s

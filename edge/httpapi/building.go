@@ -15,7 +15,7 @@ type Building interface {
 	Events(after uint64, limit int) ([]access.Event, error)
 	LastEvent() uint64
 	Health() actors.Health
-	Counts() (kinds, denials []actors.Count, restarts uint64)
+	Counts() (kinds, denials []actors.Count)
 	// Watch yields whenever there may be new events, until stop is called; ok is
 	// false when too many watch.
 	Watch() (grown <-chan struct{}, stop func(), ok bool)
@@ -24,9 +24,8 @@ type Building interface {
 
 // Tree is the tree of actors at one moment.
 type Tree struct {
-	JSON    any    // marshals to the tree
-	Text    string // indented, a line for each actor
-	Refused uint64 // messages that full mailboxes refused
+	JSON any    // marshals to the tree
+	Text string // indented, a line for each actor
 }
 
 // Of is a building of actors as the API sees it.
@@ -44,10 +43,5 @@ func (b building) Watch() (grown <-chan struct{}, stop func(), ok bool) {
 
 func (b building) Tree() Tree {
 	root := b.Building.Tree()
-	t := Tree{JSON: root, Text: root.String(), Refused: root.Refused}
-	for rest := root.Children; len(rest) > 0; rest = rest[1:] {
-		t.Refused += rest[0].Refused
-		rest = append(rest, rest[0].Children...)
-	}
-	return t
+	return Tree{JSON: root, Text: root.String()}
 }

@@ -129,8 +129,8 @@ func (f *fake) LastEvent() uint64 {
 
 func (f *fake) Health() actors.Health { return f.health }
 
-func (f *fake) Counts() (kinds, denials []actors.Count, restarts uint64) {
-	return []actors.Count{{Name: "granted", Value: 4}}, []actors.Count{{Name: "no_level", Value: 2}}, 3
+func (f *fake) Counts() (kinds, denials []actors.Count) {
+	return []actors.Count{{Name: "granted", Value: 4}}, []actors.Count{{Name: "no_level", Value: 2}}
 }
 
 func (f *fake) Watch() (grown <-chan struct{}, stop func(), ok bool) {
@@ -152,7 +152,7 @@ func (f *fake) watching() int {
 }
 
 func (f *fake) Tree() httpapi.Tree {
-	return httpapi.Tree{JSON: map[string]string{"id": "building"}, Text: "building running\n", Refused: 7}
+	return httpapi.Tree{JSON: map[string]string{"id": "building"}, Text: "building running\n"}
 }
 
 // site is a server under test.

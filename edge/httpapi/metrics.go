@@ -23,6 +23,7 @@ func (a *API) metrics() http.HandlerFunc {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		&collector{a, build(a.o.Version)},
 	)
+	registry.MustRegister(a.o.Collectors...)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		MaxRequestsInFlight: 4,
 		ErrorLog:            log.New(a.o.Log, "metrics: ", 0),
@@ -31,18 +32,16 @@ func (a *API) metrics() http.HandlerFunc {
 
 // What is measured. A label has as many values as its enumeration has words.
 var (
-	eventsTotal   = desc("events_total", "Events by kind, since the start.", "kind")
-	denialsTotal  = desc("denials_total", "Denied credentials by reason, since the start.", "reason")
-	restartsTotal = desc("actor_restarts_total", "Restarts of actors, since the start.")
-	refusedTotal  = desc("messages_refused_total", "Messages that full mailboxes refused, since the start.")
-	cutTotal      = desc("http_streams_cut_total", "Event streams cut off because the client was too slow.")
-	waiting       = desc("events_waiting", "Events that are not on disk yet.")
-	lastEvent     = desc("events_last_sequence", "Sequence number of the newest event on disk.")
-	doorsByMode   = desc("doors", "Doors by the mode that they are in.", "mode")
-	alarmsByKind  = desc("alarms", "Doors where this alarm lasts now, by kind.", "kind")
-	buildInfo     = desc("build_info", "Always 1; the labels say what is running.", "version", "revision", "go")
-	readyGauge    = desc("ready", "1 while the building is not degraded, else 0.")
-	streamsGauge  = desc("http_streams", "Open event streams.")
+	eventsTotal  = desc("events_total", "Events by kind, since the start.", "kind")
+	denialsTotal = desc("denials_total", "Denied credentials by reason, since the start.", "reason")
+	cutTotal     = desc("http_streams_cut_total", "Event streams cut off because the client was too slow.")
+	waiting      = desc("events_waiting", "Events that are not on disk yet.")
+	lastEvent    = desc("events_last_sequence", "Sequence number of the newest event on disk.")
+	doorsByMode  = desc("doors", "Doors by the mode that they are in.", "mode")
+	alarmsByKind = desc("alarms", "Doors where this alarm lasts now, by kind.", "kind")
+	buildInfo    = desc("build_info", "Always 1; the labels say what is running.", "version", "revision", "go")
+	readyGauge   = desc("ready", "1 while the building is not degraded, else 0.")
+	streamsGauge = desc("http_streams", "Open event streams.")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -72,8 +71,7 @@ func build(version string) [3]string {
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		eventsTotal, denialsTotal, restartsTotal, refusedTotal, cutTotal,
-		waiting, lastEvent, doorsByMode, alarmsByKind, buildInfo, readyGauge, streamsGauge,
+		eventsTotal, denialsTotal, cutTotal, waiting, lastEvent, doorsByMode, alarmsByKind, buildInfo, readyGauge, streamsGauge,
 	} {
 		ch <- d
 	}
@@ -84,7 +82,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, t, v, labels...)
 	}
 	b := c.a.o.Building
-	kinds, denials, restarts := b.Counts()
+	kinds, denials := b.Counts()
 	for _, k := range kinds {
 		send(eventsTotal, prometheus.CounterValue, float64(k.Value), k.Name)
 	}
@@ -104,8 +102,6 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if health.Ready {
 		ready = 1
 	}
-	send(restartsTotal, prometheus.CounterValue, float64(restarts))
-	send(refusedTotal, prometheus.CounterValue, float64(b.Tree().Refused))
 	send(cutTotal, prometheus.CounterValue, float64(c.a.cut.Load()))
 	send(waiting, prometheus.GaugeValue, float64(health.Waiting))
 	send(lastEvent, prometheus.GaugeValue, float64(b.LastEvent()))
