@@ -310,33 +310,3 @@ func TestAnswersAtTheEnd(t *testing.T) {
 	gate.Open()
 	w.stop()
 }
-
-// TestZombieLimit: one more than allowed, and the root gives up.
-func TestZombieLimit(t *testing.T) {
-	w := realWorld(t)
-	gates := []*supervisortest.Gate{supervisortest.NewGate(), supervisortest.NewGate(), supervisortest.NewGate()}
-	fatal := make(chan supervisor.Reason, 1)
-	w.onFatal = func(r supervisor.Reason) { fatal <- r }
-	w.zombies = 2
-	p := pool(w, func(c *kid) { c.StopDeadline = time.Millisecond })
-	p.Budget = isolating(100)
-	w.start(spec{Budget: isolating(100), Children: kids{supervised("pool", p)}})
-	for i, g := range gates {
-		id := fmt.Sprint(i)
-		w.startChild("pool", id)
-		w.do("pool/"+id, func(ctx) error { g.Pass(); return nil })
-		<-g.Entered()
-		w.ref("pool").Send(supervisor.StopChild{ID: id})
-		if i < 2 {
-			w.wait("zombie", func() bool { return w.sys.Ledger().Zombies == int64(i+1) })
-			equal(t, "up", supervisor.StateRunning, w.state(""))
-		}
-	}
-	if r := <-fatal; !errors.Is(r.Err, supervisor.ErrZombies) {
-		t.Error(r)
-	}
-	for _, g := range gates {
-		g.Open()
-	}
-	w.stop()
-}

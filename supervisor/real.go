@@ -45,7 +45,7 @@ func (*Real) Turn(t Turner) { go labelled(t) }
 // labelled marks the goroutine as the actor's, so that a handler that never
 // returns can be found by its stack.
 func labelled(t Turner) {
-	if m, ok := t.(*mailbox); ok {
+	if m, ok := t.(*mailbox); ok && !m.young() {
 		m.node.label()
 	}
 	growStack()

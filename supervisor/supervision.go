@@ -68,7 +68,8 @@ type supervision struct {
 	window   window
 	dead     bool // abandoned
 	plan     int
-	stopping bool // first part of the plan
+	stopping bool // first part of the plan:
+	low      int  // those from here on are down already
 	lives    int  // children that have one
 
 	ending   bool // the children are being stopped for good;
@@ -172,11 +173,10 @@ func (s *supervision) proceed() {
 		return
 	}
 	if s.stopping {
-		tail := s.children[s.plan:]
-		if !s.stopTail(tail) {
+		if !s.stopTail() {
 			return
 		}
-		if slices.ContainsFunc(tail, func(c *child) bool { return c.state == childWaiting }) {
+		if slices.ContainsFunc(s.children[s.plan:], func(c *child) bool { return c.state == childWaiting }) {
 			if s.spec.Budget.Isolating {
 				s.sh.ready() // nobody above waits for a child that cannot start
 			}
@@ -197,9 +197,9 @@ func (s *supervision) proceed() {
 }
 
 // stopTail stops the youngest that still runs; true when all are down.
-func (s *supervision) stopTail(tail []*child) bool {
-	for _, c := range slices.Backward(tail) {
-		switch c.state {
+func (s *supervision) stopTail() bool {
+	for ; s.low > s.plan; s.low-- {
+		switch c := s.children[s.low-1]; c.state {
 		case childStarting, childRunning:
 			c.due = c.spec.Restart != Temporary
 			s.stop(c)
@@ -398,7 +398,7 @@ func (s *supervision) replan(from int) {
 	if s.stopping {
 		from = min(from, s.plan)
 	}
-	s.plan, s.stopping = from, true
+	s.plan, s.stopping, s.low = from, true, len(s.children)
 	for _, c := range s.children[from:] {
 		c.held = false
 	}

@@ -275,6 +275,7 @@ func (s *System) spawn(n *node, parentBox *mailbox, c *child) *shell {
 	sh := &shell{sys: s, node: n, parentBox: parentBox, child: c, epoch: n.epoch.Add(1)}
 	sh.c.sh = sh
 	sh.box = newMailbox(n)
+	sh.box.life = sh
 	if n.spec.Exclusive != "" {
 		sh.claim = s.claims.take(sh)
 	}
