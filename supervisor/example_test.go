@@ -400,6 +400,78 @@ func ExampleClass() {
 	// got report 2
 }
 
+// buyer asks the tally and goes on; the answer is a message.
+type buyer struct{}
+
+func (buyer) Receive(c *supervisor.Context, msg any) error {
+	switch m := msg.(type) {
+	case string:
+		fmt.Println("asks for", m)
+		return c.Ask(c.Lookup("root/"+m), get{}, time.Second, m)
+	case supervisor.Answer:
+		fmt.Println("answer of", m.Tag, m.Value, m.Err)
+	}
+	return nil
+}
+
+// An actor must not wait. It asks with Context.Ask: exactly one Answer with its
+// tag comes back as a message, also when nobody is there or nobody answers.
+func ExampleContext_Ask() {
+	s := sim.New(1, sim.Options{})
+	sys := start(supervisor.SupervisorSpec{
+		Children: []supervisor.ChildSpec{
+			{ID: "tally", New: func() supervisor.Actor { return &tally{n: 7} }},
+			{ID: "buyer", New: func() supervisor.Actor { return buyer{} }},
+		},
+	}, supervisor.Options{Executor: s})
+
+	sys.Ref("root/buyer").Send("tally")
+	sys.Ref("root/buyer").Send("nobody")
+	s.Quiesce()
+	sys.Stop()
+	// Output:
+	// asks for tally
+	// asks for nobody
+	// answer of nobody <nil> the actor is not running
+	// answer of tally 7 <nil>
+}
+
+// printer keeps jobs back until there is paper.
+type printer struct{ paper bool }
+
+func (p *printer) Receive(c *supervisor.Context, msg any) error {
+	switch {
+	case msg == "paper":
+		p.paper = true
+		fmt.Println("put back:", c.Unstash())
+	case !p.paper:
+		return c.Stash()
+	default:
+		fmt.Println("prints", msg)
+	}
+	return nil
+}
+
+// What cannot be handled now can be stashed; Unstash puts it back before all
+// that is queued, in its order.
+func ExampleContext_Stash() {
+	s := sim.New(1, sim.Options{})
+	sys := start(supervisor.SupervisorSpec{
+		Children: []supervisor.ChildSpec{{ID: "printer", New: func() supervisor.Actor { return &printer{} }}},
+	}, supervisor.Options{Executor: s})
+
+	for _, msg := range []string{"job 1", "job 2", "paper", "job 3"} {
+		sys.Ref("root/printer").Send(msg)
+	}
+	s.Quiesce()
+	sys.Stop()
+	// Output:
+	// put back: 2
+	// prints job 1
+	// prints job 2
+	// prints job 3
+}
+
 // clock prints its ticks.
 type clock struct{}
 
@@ -570,30 +642,36 @@ func ExampleContext_Loop() {
 	// ended: line broken
 }
 
+// stuck has a handler that never returns. In a program that would be a call that
+// blocks and does not look at the context.
+type stuck struct{ s *sim.Sim }
+
+func (a stuck) Receive(*supervisor.Context, any) error {
+	a.s.Block()
+	return nil
+}
+
 // Stop never hangs. A child that does not end gets its deadline (5 s), then its
 // context ends, and half a second later it is fenced and abandoned; the report
 // names it. What still runs of it is a zombie: Go cannot end a goroutine.
 func ExampleSystem_Stop() {
-	s := sim.New(1, sim.Options{
-		Hold: func(_, _ string) sim.Hold { return sim.Hold{Start: sim.Forever} },
-	})
+	s := sim.New(1, sim.Options{})
 	sys := start(supervisor.SupervisorSpec{
 		Children: []supervisor.ChildSpec{
 			{ID: "good", New: newService},
-			{ID: "stuck", New: func() supervisor.Actor { return serialPort{} }},
+			{ID: "stuck", New: func() supervisor.Actor { return stuck{s} }},
 		},
 	}, supervisor.Options{Executor: s})
-	sys.Ref("root/stuck").Send("write")
+	sys.Ref("root/stuck").Send("hello")
 	s.Quiesce()
 
 	fmt.Printf("%+v\n", sys.Stop())
 
-	s.Release("root/stuck", "write") // it ends at last
+	s.Unblock("root/stuck") // it returns at last
 	s.Quiesce()
 	fmt.Println("zombies:", sys.Ledger().Zombies)
 	// Output:
 	// start root/good, life 1
-	// life 1 has the port
 	// stop  root/good, shutdown
 	// {Took:5.5s Abandoned:[root/stuck] Zombies:1 Complete:true}
 	// zombies: 0
