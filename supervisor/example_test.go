@@ -642,11 +642,11 @@ func ExampleContext_Loop() {
 	// ended: line broken
 }
 
-// stuck has a handler that never returns. In a program that would be a call that
+// hangs has a handler that never returns. In a program that would be a call that
 // blocks and does not look at the context.
-type stuck struct{ s *sim.Sim }
+type hangs struct{ s *sim.Sim }
 
-func (a stuck) Receive(*supervisor.Context, any) error {
+func (a hangs) Receive(*supervisor.Context, any) error {
 	a.s.Block()
 	return nil
 }
@@ -659,7 +659,7 @@ func ExampleSystem_Stop() {
 	sys := start(supervisor.SupervisorSpec{
 		Children: []supervisor.ChildSpec{
 			{ID: "good", New: newService},
-			{ID: "stuck", New: func() supervisor.Actor { return stuck{s} }},
+			{ID: "stuck", New: func() supervisor.Actor { return hangs{s} }},
 		},
 	}, supervisor.Options{Executor: s})
 	sys.Ref("root/stuck").Send("hello")
