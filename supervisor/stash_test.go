@@ -106,7 +106,8 @@ func TestUnstashGoesFirst(t *testing.T) {
 // TestStashedAsk: an asker waits while its message is in the stash, and is
 // answered when the message is handled, or when the life ends.
 func TestStashedAsk(t *testing.T) {
-	x, w := hooked(t)
+	w := simWorld(t)
+	x := hooked(w)
 	a := w.log.Child("a", probe{OnReceive: func(c ctx, msg any) error {
 		switch {
 		case msg == "go":

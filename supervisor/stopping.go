@@ -1,6 +1,9 @@
 package supervisor
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // How a supervisor stops its children for good.
 
@@ -9,7 +12,7 @@ import "slices"
 func (s *supervision) stopAll() {
 	if !s.ending {
 		s.ending, s.alive = true, len(s.children)
-		s.sh.startTimer(&timer{what: stopBudget}, s.spec.stopBudget())
+		s.startBudget(s.spec.stopBudget())
 	}
 	if s.sweeping {
 		return // a child that ended at once called back
@@ -59,6 +62,16 @@ func (s *supervision) forgetTry(c *child) {
 	c.node.forgetTry()
 }
 
+// startBudget replaces the timer: when a supervisor above hurries this one, its
+// own budget must not cut the grace short.
+func (s *supervision) startBudget(d time.Duration) {
+	if s.budget != nil {
+		s.sh.stopTimer(s.budget)
+	}
+	s.budget = &timer{what: stopBudget}
+	s.sh.startTimer(s.budget, d)
+}
+
 // outOfBudget comes twice: first those that are left have the grace to end
 // well, then they are abandoned.
 func (s *supervision) outOfBudget() {
@@ -76,7 +89,7 @@ func (s *supervision) hurry() {
 		return
 	}
 	s.hurried = true
-	s.sh.startTimer(&timer{what: stopBudget}, DefaultGrace)
+	s.startBudget(DefaultGrace)
 	for _, c := range slices.Backward(s.children) {
 		if c.sh == nil {
 			continue

@@ -77,6 +77,8 @@ type supervision struct {
 	told     int  // so many
 	sweeping bool // stopAll is at it
 	hurried  bool // the stop budget is spent
+
+	budget *timer // of the stop, then of the grace
 }
 
 func newSupervision(sh *shell, spec *SupervisorSpec) *supervision {
@@ -406,6 +408,9 @@ func (s *supervision) replan(from int) {
 
 // retry: the child's backoff is over.
 func (s *supervision) retry(c *child) {
+	if s.sh.phase >= phaseEnding {
+		return // the stop has not come to it yet, but wins
+	}
 	c.state = childStopped
 	if s.spec.Strategy == OneForOne || s.spec.Strategy == Dynamic {
 		s.spawn(c)

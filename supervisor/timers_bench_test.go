@@ -12,8 +12,8 @@ import (
 	"gatehouse/supervisor"
 )
 
-// manyTimers tick once a second each, their beginnings spread over the first.
-const manyTimers = 100_000
+// hundredThousandTimers tick once a second each, their beginnings spread over the first.
+const hundredThousandTimers = 100_000
 
 // cpu is what the process has used so far.
 func cpu(b *testing.B) time.Duration {
@@ -56,9 +56,9 @@ const (
 )
 
 func timersOfActors(b *testing.B, ticks *atomic.Int64) float64 {
-	children := make(kids, manyTimers)
+	children := make(kids, hundredThousandTimers)
 	for i := range children {
-		a := &everySecond{offset: time.Duration(i) * time.Second / manyTimers, ticks: ticks}
+		a := &everySecond{offset: time.Duration(i) * time.Second / hundredThousandTimers, ticks: ticks}
 		children[i] = kid{ID: fmt.Sprint(i), New: func() supervisor.Actor { return a }}
 	}
 	sys, err := supervisor.Start(spec{StopBudget: time.Hour, Children: children}, supervisor.Options{})
@@ -95,9 +95,9 @@ func (a *everySecond) Receive(c ctx, msg any) error {
 func timersOfGoroutines(b *testing.B, ticks *atomic.Int64) float64 {
 	stop := make(chan struct{})
 	var all sync.WaitGroup
-	for i := range manyTimers {
+	for i := range hundredThousandTimers {
 		all.Go(func() {
-			time.Sleep(time.Duration(i) * time.Second / manyTimers)
+			time.Sleep(time.Duration(i) * time.Second / hundredThousandTimers)
 			t := time.NewTicker(time.Second)
 			defer t.Stop()
 			for {

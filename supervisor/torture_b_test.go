@@ -52,6 +52,9 @@ func TestTortureB(t *testing.T) {
 		tortureCase{name: "ignore: permanent", on: onBoth, run: ignoresAtStart(supervisor.Permanent)},
 		tortureCase{name: "ignore: transient", on: onBoth, run: ignoresAtStart(supervisor.Transient)},
 		tortureCase{name: "ignore: temporary", on: onBoth, run: ignoresAtStart(supervisor.Temporary)},
+		tortureCase{name: "ignore: a child of the spec that StartChild asks again", on: onBoth, run: ignoresWhenAsked},
+		tortureCase{name: "ignore: a dynamic permanent child is forgotten", on: onBoth, run: dynamicIgnores(supervisor.Permanent)},
+		tortureCase{name: "ignore: a dynamic temporary child is forgotten", on: onBoth, run: dynamicIgnores(supervisor.Temporary)},
 		tortureCase{name: "ignore: a later life", on: onBoth, run: ignoresAtRestart},
 		tortureCase{name: "ignore, said by a handler, is an error", on: onBoth, run: ignoreIsOfStartOnly},
 		tortureCase{name: "a child may end inside its start", on: onBoth, run: stopsInsideStart},
@@ -59,6 +62,7 @@ func TestTortureB(t *testing.T) {
 		tortureCase{name: "a name that a stranger has rolls back", on: onBoth, run: nameTaken},
 		tortureCase{name: "a name that a stranger takes meanwhile is tried again", run: nameTakenMeanwhile},
 		tortureCase{name: "the root's name is taken", on: onBoth, run: rootNameTaken},
+		tortureCase{name: "StartChild that fails leaves a child of the spec stopped", on: onBoth, run: failsWhenAsked},
 		tortureCase{name: "a message accepted while starting is handled", on: onMachine, run: messageWhileStarting},
 		tortureCase{name: "isolating, one for one: a bad child keeps nobody from starting", on: onBoth, run: isolatingStart(supervisor.OneForOne)},
 		tortureCase{name: "isolating, rest for one: those before it start", on: onBoth, run: isolatingStart(supervisor.RestForOne)},
@@ -340,7 +344,7 @@ func duplicateStartsNobody(t *testing.T, w *world) {
 }
 
 // occupied starts the tree with the names of some places taken by a stranger.
-func (w *world) occupied(s spec, paths ...string) (err error, free func()) {
+func (w *world) occupied(s spec, paths ...string) (free func(), err error) {
 	w.t.Helper()
 	var frees []func()
 	w.sys, err = supervisor.Start(s, supervisor.Options{
@@ -353,17 +357,17 @@ func (w *world) occupied(s spec, paths ...string) (err error, free func()) {
 			}
 		},
 	})
-	return err, func() {
+	return func() {
 		for _, f := range frees {
 			f()
 		}
-	}
+	}, err
 }
 
 // nameTaken: whoever else uses the registry of processes, the tree does not
 // start half.
 func nameTaken(t *testing.T, w *world) {
-	err, free := w.occupied(spec{Children: kids{w.log.Child("a", probe{}), w.log.Child("b", probe{})}}, "root/b")
+	free, err := w.occupied(spec{Children: kids{w.log.Child("a", probe{}), w.log.Child("b", probe{})}}, "root/b")
 	var child *supervisor.ChildError
 	if !errors.As(err, &child) || child.Path != "root/b" {
 		t.Errorf("error %v", err)
@@ -374,7 +378,7 @@ func nameTaken(t *testing.T, w *world) {
 
 // rootNameTaken: the error is the start's, and nothing hangs.
 func rootNameTaken(t *testing.T, w *world) {
-	err, free := w.occupied(spec{Children: kids{w.log.Child("a", probe{})}}, "root")
+	free, err := w.occupied(spec{Children: kids{w.log.Child("a", probe{})}}, "root")
 	if err == nil || !strings.Contains(err.Error(), "spawn") {
 		t.Errorf("error %v", err)
 	}
@@ -399,4 +403,46 @@ func nameTakenMeanwhile(t *testing.T, w *world) {
 	equal(t, "a afterwards", supervisor.StateRunning, w.state("a"))
 	equal(t, "lives", uint64(4), w.node("a").Incarnation)
 	equal(t, "b's lives", uint64(1), w.node("b").Incarnation)
+}
+
+// ignoresWhenAsked: it keeps its place, and may be asked again.
+func ignoresWhenAsked(t *testing.T, w *world) {
+	var answer error = supervisor.ErrIgnore
+	i := w.log.Child("i", probe{OnStart: func(ctx) error { return answer }})
+	w.start(spec{Children: kids{i, w.log.Child("b", probe{})}})
+	w.wantErr("", supervisor.StartChild{ID: "i"}, supervisor.ErrIgnore)
+	equal(t, "state", supervisor.StateIgnored, w.state("i"))
+	answer = nil
+	w.startChild("", "i")
+	equal(t, "state", supervisor.StateRunning, w.state("i"))
+	equal(t, "lives", []uint64{3, 1}, w.incarnations("i", "b"))
+}
+
+func dynamicIgnores(restart supervisor.Restart) func(*testing.T, *world) {
+	return func(t *testing.T, w *world) {
+		kind := with(w.log.Child("", failStart(supervisor.ErrIgnore)), func(c *kid) { c.Restart = restart })
+		w.start(spec{Strategy: supervisor.Dynamic, Children: kids{kind}})
+		w.wantErr("", supervisor.StartChild{ID: "i"}, supervisor.ErrIgnore)
+		equal(t, "place", false, w.ref("i").Valid())
+		equal(t, "actors: the root", int64(1), w.sys.Ledger().Actors)
+		equal(t, "complete", true, w.stop().Complete)
+	}
+}
+
+// failsWhenAsked: the asker is told why; no restart is spent, nobody else
+// notices.
+func failsWhenAsked(t *testing.T, w *world) {
+	boom := errors.New("boom")
+	a := w.log.Child("a", probe{OnStart: func(c ctx) error {
+		if c.Incarnation() == 2 {
+			return boom
+		}
+		return nil
+	}})
+	w.start(spec{Budget: escalating(0), Children: kids{a, w.log.Child("b", probe{})}})
+	w.stopChild("", "a")
+	w.wantErr("", supervisor.StartChild{ID: "a"}, boom)
+	equal(t, "state", supervisor.StateStopped, w.state("a"))
+	w.startChild("", "a")
+	equal(t, "lives", []uint64{3, 1}, w.incarnations("a", "b"))
 }

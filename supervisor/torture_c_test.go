@@ -43,6 +43,10 @@ func TestTortureC(t *testing.T) {
 		tortureCase{name: "stop from many goroutines while children crash", on: onMachine, run: stopManyTimes},
 		tortureCase{name: "race of twelve children that end by themselves", on: onBoth, run: stopRace},
 		tortureCase{name: "twelve that end by themselves while the tree stops keep their reasons", sim: holdAll, run: ownReasons},
+		tortureCase{name: "StopChild whose caller gives up is carried out all the same", sim: holdAll, run: callerGivesUp},
+		tortureCase{name: "dynamic: ten brutal ones take no time", sim: holdAll, run: stuckPool(supervisor.Brutal, 0)},
+		tortureCase{name: "dynamic: ten stuck ones take the time of one", sim: holdAll, run: stuckPool(2*time.Second, 2500*time.Millisecond)},
+		tortureCase{name: "dynamic: children that end in other ways keep their reasons", on: onBoth, run: poolOfPanics},
 		tortureCase{name: "what waits in a mailbox is a dead letter, its asker is told", on: onMachine, dead: 3, run: queuedAtStop},
 		tortureCase{name: "a panic in the Stop hook is the reason, and resurrects nobody", on: onBoth, run: panicInStop},
 		tortureCase{name: "goexit in every hook ends a life like a panic", on: onMachine, run: goexits},
@@ -529,4 +533,53 @@ func queuedAtStop(t *testing.T, w *world) {
 	equal(t, "report", supervisor.StopReport{Took: r.Took, Complete: true}, r)
 	equal(t, "who asked", supervisor.ErrStopped.Error(), fmt.Sprint(<-asked))
 	w.wantLog("start root/a#1", "stop root/a#1 shutdown")
+}
+
+// callerGivesUp: the order stands, also when nobody waits for the answer.
+func callerGivesUp(t *testing.T, w *world) {
+	a := with(w.log.Child("a", stuck()), func(c *kid) { c.StopDeadline = 2 * time.Second })
+	w.start(spec{Children: kids{a}})
+	_, err := w.at("").Ask(supervisor.StopChild{ID: "a"}, time.Second)
+	equal(t, "answer", supervisor.ErrNoAnswer.Error(), fmt.Sprint(err))
+	equal(t, "meanwhile", supervisor.StateStopping, w.state("a"))
+	w.advance(1500 * time.Millisecond)
+	equal(t, "afterwards", supervisor.StateStopped, w.state("a"))
+	equal(t, "lives", uint64(1), w.node("a").Incarnation)
+	w.release()
+}
+
+// poolOfTen starts ten children of a kind.
+func (w *world) poolOfTen(p probe, deadline time.Duration) {
+	w.t.Helper()
+	kind := with(w.log.Child("", p), func(c *kid) { c.StopDeadline = deadline })
+	w.start(spec{Children: kids{supervised("pool", spec{Strategy: supervisor.Dynamic, Children: kids{kind}})}})
+	for i := range 10 {
+		w.startChild("pool", fmt.Sprint(i))
+	}
+}
+
+func stuckPool(deadline, took time.Duration) func(*testing.T, *world) {
+	return func(t *testing.T, w *world) {
+		w.poolOfTen(stuck(), deadline)
+		r := w.sys.Stop()
+		equal(t, "report", supervisor.StopReport{Took: took, Abandoned: r.Abandoned, Zombies: 10, Complete: true}, r)
+		equal(t, "abandoned", 10, len(r.Abandoned))
+		for i := range 10 { // their places have left the tree
+			w.sim.Release(fmt.Sprint("root/pool/", i), "deaf")
+		}
+		w.sim.Quiesce()
+	}
+}
+
+func poolOfPanics(t *testing.T, w *world) {
+	w.poolOfTen(probe{OnStop: func(ctx, supervisor.Reason) { panic("in the hook") }}, 0)
+	r := w.stop()
+	equal(t, "report", supervisor.StopReport{Took: r.Took, Complete: true}, r)
+	for i := range 10 {
+		exits := w.events.of(supervisor.EventExited, fmt.Sprint("pool/", i))
+		equal(t, "exits", 1, len(exits))
+		equal(t, "reason", supervisor.ExitPanic, exits[0].Reason.Kind)
+	}
+	equal(t, "the pool's", supervisor.ExitShutdown, w.events.of(supervisor.EventExited, "pool")[0].Reason.Kind)
+	equal(t, "the tree's", supervisor.ExitShutdown, w.sys.Reason().Kind)
 }
