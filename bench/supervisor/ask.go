@@ -33,15 +33,11 @@ func rateAndAllocations(n int, f func()) figures {
 }
 
 func askOurs() figures {
-	sys, ref := single(places, func(c *supervisor.Context, msg any) error {
-		c.Reply(msg)
-		return nil
-	})
+	sys, ref := single(places, replySame)
 	defer sys.Stop()
-	msg := any(1)
 	return rateAndAllocations(asks, func() {
 		for range asks {
-			if _, err := ref.Ask(msg, patience); err != nil {
+			if _, err := ref.Ask(one, patience); err != nil {
 				panic(err)
 			}
 		}
@@ -65,40 +61,98 @@ func askStock() figures {
 	system := protoactor()
 	pid, down := echo(system)
 	defer stopped(system, pid, down)
-	msg := any(1)
 	return rateAndAllocations(asks, func() {
 		for range asks {
-			if _, err := system.Root.RequestFuture(pid, msg, patience).Result(); err != nil {
+			if _, err := system.Root.RequestFuture(pid, one, patience).Result(); err != nil {
 				panic(err)
 			}
 		}
 	})
 }
 
-// askInside is an actor that keeps 64 asks in flight. Of ours nothing is built
-// yet.
+// askInside is an actor that keeps 64 asks in flight.
 func askInside() contest {
 	return contest{
 		rows: []row{
 			{name: "ask, 64 in flight from inside", unit: "/s", higher: true, aim: ratioAtLeast(3), stock: "RequestFuture + ReenterAfter"},
 			{name: "ask, 64 in flight from inside, allocations", aim: oursAtMost(2.01), stock: "RequestFuture + ReenterAfter"},
 		},
-		stock: askInsideStock,
+		ours: askInsideOurs, stock: askInsideStock,
 	}
+}
+
+func askInsideOurs() figures {
+	sys := tree(supervisor.SupervisorSpec{Children: []supervisor.ChildSpec{
+		{ID: "echo", New: func() supervisor.Actor { return plain(replySame) }},
+		{ID: "asker", New: func() supervisor.Actor { return &asker{} }},
+	}})
+	defer sys.Stop()
+	to, done := sys.Ref("root/echo"), make(chan struct{})
+	return rateAndAllocations(asks, func() {
+		sys.Ref("root/asker").Send(begin{to, done})
+		<-done
+	})
+}
+
+func replySame(c *supervisor.Context, msg any) error {
+	c.Reply(msg)
+	return nil
+}
+
+// begin tells an asker whom to ask; done is closed after the last answer.
+type begin struct {
+	to   supervisor.Ref
+	done chan struct{}
+}
+
+// asker asks once more for each answer.
+type asker struct {
+	begin
+	sent, left int
+}
+
+func (a *asker) Receive(c *supervisor.Context, msg any) error {
+	switch m := msg.(type) {
+	case begin:
+		a.begin, a.left = m, asks
+		for range inFlight {
+			if err := a.ask(c); err != nil {
+				return err
+			}
+		}
+	case supervisor.Answer:
+		if m.Err != nil {
+			panic(m.Err)
+		}
+		if a.left--; a.left == 0 {
+			close(a.done)
+		}
+		return a.ask(c)
+	}
+	return nil
+}
+
+var one = any(1)
+
+func (a *asker) ask(c *supervisor.Context) error {
+	if a.sent++; a.sent > asks {
+		return nil
+	}
+	return c.Ask(a.to, one, patience, nil)
 }
 
 func askInsideStock() figures {
 	system := protoactor()
 	pid, down := echo(system)
 	defer stopped(system, pid, down)
-	msg, done, gone := any(1), make(chan struct{}), make(chan struct{})
+	done, gone := make(chan struct{}), make(chan struct{})
 	sent, left := 0, asks
 	var ask func(c actor.Context)
 	ask = func(c actor.Context) {
 		if sent++; sent > asks {
 			return
 		}
-		c.ReenterAfter(c.RequestFuture(pid, msg, patience), func(any, error) {
+		c.ReenterAfter(c.RequestFuture(pid, one, patience), func(any, error) {
 			if left--; left == 0 {
 				close(done)
 			}
