@@ -72,11 +72,12 @@ type supervision struct {
 	stopping bool // first part of the plan
 	lives    int  // children that have one
 
-	ending   bool // the children are being stopped for good;
-	alive    int  // those from here on are down, or told to stop:
-	told     int  // so many
-	sweeping bool // stopAll is at it
-	hurried  bool // the stop budget is spent
+	ending   bool   // the children are being stopped for good;
+	alive    int    // those from here on are down, or told to stop:
+	told     int    // so many
+	sweeping bool   // stopAll is at it
+	hurried  bool   // the stop budget is spent
+	budget   *timer // the stop budget, then the grace
 }
 
 func newSupervision(sh *shell, spec *SupervisorSpec) *supervision {
@@ -404,6 +405,9 @@ func (s *supervision) replan(from int) {
 
 // retry: the child's backoff is over.
 func (s *supervision) retry(c *child) {
+	if s.sh.phase >= phaseEnding {
+		return // the stop has not come to it yet, but wins
+	}
 	c.state = childStopped
 	if s.spec.Strategy == OneForOne || s.spec.Strategy == Dynamic {
 		s.spawn(c)
@@ -418,7 +422,7 @@ func (s *supervision) retry(c *child) {
 func (s *supervision) stopAll() {
 	if !s.ending {
 		s.ending, s.alive = true, len(s.children)
-		s.sh.startTimer(&timer{what: stopBudget}, s.spec.stopBudget())
+		s.startBudget(s.spec.stopBudget())
 	}
 	if s.sweeping {
 		return // a child that ended at once called back
@@ -468,6 +472,16 @@ func (s *supervision) forgetTry(c *child) {
 	c.node.forgetTry()
 }
 
+// startBudget replaces the timer: when a supervisor above hurries this one, its
+// own budget must not cut the grace short.
+func (s *supervision) startBudget(d time.Duration) {
+	if s.budget != nil {
+		s.sh.stopTimer(s.budget)
+	}
+	s.budget = &timer{what: stopBudget}
+	s.sh.startTimer(s.budget, d)
+}
+
 // outOfBudget comes twice: first those that are left have the grace to end
 // well, then they are abandoned.
 func (s *supervision) outOfBudget() {
@@ -485,7 +499,7 @@ func (s *supervision) hurry() {
 		return
 	}
 	s.hurried = true
-	s.sh.startTimer(&timer{what: stopBudget}, DefaultGrace)
+	s.startBudget(DefaultGrace)
 	for _, c := range slices.Backward(s.children) {
 		if c.sh == nil {
 			continue
