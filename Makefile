@@ -13,7 +13,11 @@ BIN := $(CURDIR)/bin
 TIMEOUT ?= 8m
 # What a seed sweep runs: a number of seeds; empty means each sweep's own.
 SEEDS ?=
-export SEEDS
+# The only seed that the sweep of random trees runs, and its faults instead of
+# the seed's own, separated by semicolons.
+SEED ?=
+FAULTS ?=
+export SEEDS SEED FAULTS
 # More arguments for `make demo`, such as ARGS='--http 127.0.0.1:8490'.
 ARGS ?=
 
@@ -133,8 +137,9 @@ sweeps:
 		"********************************************************************" >&2
 
 .PHONY: sim
-sim: ## run the seed sweeps alone, e.g. make sim SEEDS=5000
-	@go test -count=1 -run '^TestSweep' -timeout $(TIMEOUT) ./...
+sim: ## run the seed sweeps alone, e.g. make sim SEEDS=10000, or one tree: SEED=17
+	@if [ -n "$(SEED)" ]; then go test -count=1 -v -run '^TestSweepTrees$$' ./supervisor; \
+	else go test -count=1 -run '^TestSweep' -timeout $(TIMEOUT) ./...; fi
 
 # How many scripts `make otp` runs, or the seed of the only one.
 SCRIPTS ?= 5000

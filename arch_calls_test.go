@@ -13,9 +13,9 @@ import (
 // allowedCalls names the product files that may use what is banned elsewhere,
 // and why. An entry whose file no longer needs it fails as stale.
 var allowedCalls = map[string]string{
-	"supervisor/real.go":                 "the one place that starts goroutines and reads the clock",
-	"cmd/gatehouse/main.go":              "signals and the process's exit",
-	"bench/supervisor/real.go":           "a benchmark measures real time, and its load and the peer's tickers are bare goroutines",
+	"supervisor/real.go":       "the one place that starts goroutines and reads the clock",
+	"cmd/gatehouse/main.go":    "signals and the process's exit",
+	"bench/supervisor/real.go": "a benchmark measures real time, and its load and the peer's tickers are bare goroutines",
 }
 
 const (

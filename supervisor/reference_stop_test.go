@@ -1,0 +1,417 @@
+package supervisor_test
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"gatehouse/supervisor"
+)
+
+// What the reference knows of stops, deadlines, messages and timers.
+
+// tell: a life is told to stop.
+func (m *reference) tell(p *post) {
+	if p.life == 0 || p.told != nil {
+		return
+	}
+	now := m.now
+	p.told = &now
+	if p.spec.Supervisor != nil {
+		m.leave(p, true)
+	}
+}
+
+// leave: a supervisor stops its children for good and ends.
+func (m *reference) leave(p *post, soft bool) {
+	if p.life == 0 || p.going != nil {
+		return
+	}
+	now := m.now
+	p.going, p.soft = &now, soft
+	if p.told == nil {
+		p.cause, p.caused = "error", &now
+	}
+	for _, k := range p.kids {
+		if !soft {
+			k.owed, k.waiting = nil, false
+		} else if k.owed != nil {
+			k.owed.maybe = true
+		}
+	}
+	m.tellKids(p)
+}
+
+// tellKids: the youngest that is to be stopped is told, once those younger than
+// it are down.
+func (m *reference) tellKids(up *post) {
+	if up.life == 0 || up.going == nil && !up.stopping {
+		return
+	}
+	from := 0
+	if up.going == nil {
+		from = up.plan
+	}
+	for _, k := range slices.Backward(up.kids[from:]) {
+		if k.life == 0 {
+			continue
+		}
+		if k.cause == "" || up.going != nil || k.caused.instant == m.now.instant {
+			m.tell(k)
+		}
+		return
+	}
+}
+
+func stopDeadline(k *kid) time.Duration {
+	switch {
+	case k.StopDeadline != 0:
+		return k.StopDeadline
+	case k.Supervisor != nil:
+		return supervisor.Infinity
+	}
+	return supervisor.DefaultStopDeadline
+}
+
+func stopBudget(p *post) time.Duration {
+	return orElse(p.spec.Supervisor.StopBudget, supervisor.DefaultStopBudget)
+}
+
+// hurry: where a stop budget is spent, all below are told at once.
+func (m *reference) hurry() {
+	for _, p := range m.all {
+		if p.going != nil && m.since(*p.going) >= stopBudget(p) {
+			m.tellAll(p)
+		}
+	}
+}
+
+func (m *reference) tellAll(up *post) {
+	for _, k := range up.kids {
+		m.tell(k)
+		m.tellAll(k)
+	}
+}
+
+// mayKill: its deadline and the grace are over, or its stop budget.
+func (m *reference) mayKill(p *post) bool {
+	d := stopDeadline(p.spec)
+	if d == supervisor.Brutal && p.told != nil {
+		return true
+	}
+	for _, from := range []*moment{p.told, p.caused} {
+		if from != nil && d < supervisor.Infinity/2 && m.since(*from) >= max(d, 0)+supervisor.DefaultGrace {
+			return true
+		}
+	}
+	for up := p.parent; up != nil; up = up.parent {
+		if up.going != nil && m.since(*up.going) >= stopBudget(up)+supervisor.DefaultGrace {
+			return true
+		}
+	}
+	return false
+}
+
+// settle: the clock is about to move on. All that is due has been done.
+func (m *reference) settle() {
+	for _, p := range m.orphans {
+		if p.parent != nil && p.parent.killedIn != m.now.instant {
+			m.errorf("%s was killed before its time", p.path)
+		}
+	}
+	m.orphans = nil
+	for _, p := range m.all {
+		if d := p.owed; d != nil && d.maybe {
+			p.due, p.owed = p.spec.Restart != supervisor.Temporary, nil
+		} else if d != nil {
+			m.errorf("%s: nothing came of its exit", p.path)
+			p.owed = nil
+		}
+		if p.life != 0 {
+			m.inTime(p)
+			m.idles(p)
+			m.startsWent(p)
+		}
+	}
+}
+
+// inTime: nobody lives longer than it may, nor starts longer.
+func (m *reference) inTime(p *post) {
+	limit := stopDeadline(p.spec)
+	if p.spec.Supervisor != nil {
+		limit = min(limit, stopBudget(p))
+	}
+	last := p.told
+	if last == nil || p.caused != nil && p.caused.at > last.at {
+		last = p.caused
+	}
+	switch {
+	case last != nil && limit < supervisor.Infinity/2 && m.by(*last) >= max(limit, 0)+supervisor.DefaultGrace:
+		m.errorf("%s lives %v after the begin of its end", p.path, m.by(*last))
+	case last == nil && !p.ready && p.spec.Supervisor == nil &&
+		m.by(p.begin) >= orElse(p.spec.StartTimeout, supervisor.DefaultStartTimeout):
+		m.errorf("%s starts since %v", p.path, m.by(p.begin))
+	}
+}
+
+// startsWent: a supervisor that waits for nothing starts what is due.
+func (m *reference) startsWent(up *post) {
+	if up.spec.Supervisor == nil || up.going != nil {
+		return
+	}
+	waits := false
+	for _, k := range up.kids[up.plan:] {
+		late := k.waiting && m.now.at >= k.retry
+		if up.spec.Supervisor.Strategy == supervisor.OneForOne && late {
+			m.errorf("%s waits, though its backoff is over", k.path)
+		}
+		waits = waits || k.waiting && !late || up.stopping && k.life != 0
+	}
+	for _, k := range up.kids {
+		waits = waits || k.life != 0 && (!k.ready || k.told != nil || k.cause != "")
+	}
+	if waits {
+		return
+	}
+	for _, k := range up.kids[up.plan:] {
+		due := k.due
+		if up.stopping {
+			due = (!k.tried || k.spec.Restart != supervisor.Temporary) && !k.barred
+		}
+		if k.life == 0 && due {
+			m.errorf("%s is due and is not started", k.path)
+		}
+	}
+}
+
+// bury takes what still waits for the life.
+func (m *reference) bury(p *post) {
+	for i := range p.lanes {
+		m.dead += len(p.lanes[i])
+		p.lanes[i] = nil
+	}
+	p.closed = true
+	clear(p.timers)
+}
+
+// did is what an actor was called with, or did.
+func (m *reference) did(p *post, s seen) {
+	if p.life != s.Life {
+		switch s.What { // a life that was abandoned may go on, and reach nobody
+		case "begin", "got", "tick", "task", "taskdone", "hook":
+			m.errorf("%v, but alive is #%d", s, p.life)
+		}
+		return
+	}
+	switch s.What {
+	case "begin":
+		if p.began || p.ready || p.told != nil && p.told.instant < m.now.instant {
+			m.errorf("%v: not now", s)
+		}
+		p.began, p.busy = true, true
+	case "cause":
+		if p.cause == "" && p.caused == nil {
+			now := m.now
+			p.cause, p.caused = s.Text, &now
+		}
+	case "hook":
+		m.hook(p, s)
+	case "hooked":
+		p.panicked = p.panicked || !s.OK
+		m.bury(p)
+	case "got", "tick", "taskdone":
+		if !p.ready || p.ends || p.closed || p.cause != "" {
+			m.errorf("%v after its end, or before it is ready", s)
+		}
+		p.busy = true
+		m.delivered(p, s)
+	case "free":
+		p.busy = false
+	case "task":
+		p.tasks[s.Text] = true
+	case "armed":
+		t := modelTimer{due: m.now.at + s.Wait}
+		if s.Every {
+			t.period = s.Wait
+		}
+		p.timers[s.Text] = t
+	case "cancelled":
+		if _, had := p.timers[s.Text]; had != s.OK {
+			m.errorf("%v: %v, it had one: %v", s, s.OK, had)
+		}
+		delete(p.timers, s.Text)
+	}
+}
+
+func (m *reference) hook(p *post, s seen) {
+	if p.ends || p.closed || !p.began {
+		m.errorf("%v: not now", s)
+	}
+	p.ends, p.busy = true, true
+	if s.Kind == supervisor.ExitShutdown && p.told == nil {
+		m.errorf("%v: it should live on", s)
+	}
+	if s.Kind != supervisor.ExitShutdown && p.cause == "" {
+		m.errorf("%v: nothing happened to it", s)
+	}
+}
+
+func (m *reference) delivered(p *post, s seen) {
+	switch s.What {
+	case "got":
+		lane := &p.lanes[s.Box.Lane]
+		if len(*lane) == 0 || (*lane)[0].N != s.N {
+			m.errorf("%v: it is not the first of its lane, %v", s, *lane)
+			return
+		}
+		*lane = (*lane)[1:]
+		m.handled++
+		if a, is := m.asks[s.N]; is {
+			a.got = true
+			m.asks[s.N] = a
+		}
+	case "taskdone":
+		if !p.tasks[s.Text] {
+			m.errorf("%v: no such task", s)
+		}
+		delete(p.tasks, s.Text)
+	case "tick":
+		m.ticked(p, s)
+	}
+}
+
+func (m *reference) ticked(p *post, s seen) {
+	t, armed := p.timers[s.Text]
+	if !armed || t.due > m.now.at {
+		m.errorf("%v: armed %v, for %v", s, armed, t.due)
+		return
+	}
+	delete(p.timers, s.Text)
+	if t.period > 0 {
+		missed := int((m.now.at - t.due) / t.period)
+		if missed != s.N {
+			m.errorf("%v: missed %d", s, missed)
+		}
+		p.timers[s.Text] = modelTimer{due: t.due + time.Duration(missed+1)*t.period, period: t.period}
+	}
+}
+
+// idles: who is not busy has handled all there is.
+func (m *reference) idles(p *post) {
+	if !p.ready || p.busy || p.ends || p.closed || p.cause != "" {
+		return
+	}
+	for key, t := range p.timers {
+		if t.due <= m.now.at {
+			m.errorf("%s: the tick %s of %v never came", p.path, key, t.due)
+		}
+	}
+	for _, lane := range p.lanes {
+		for _, s := range lane {
+			m.errorf("%v is not handled", s)
+		}
+	}
+}
+
+// sent: what became of a letter is exactly what should.
+func (m *reference) sent(p *post, s seen) {
+	if s.Got == supervisor.Down && p.life != 0 && !p.began && p.told != nil {
+		return // it may be down already
+	}
+	want := supervisor.Down
+	if by := m.at[s.By]; s.By == "" || by.life == s.Life {
+		want = m.post(p, s)
+	}
+	if s.Got != want {
+		m.errorf("%v: it should be %v", s, want)
+	}
+}
+
+func (m *reference) post(p *post, s seen) supervisor.Delivery {
+	if p.life == 0 || p.closed || p.spec.Supervisor != nil {
+		return supervisor.Down
+	}
+	lane := &p.lanes[s.Box.Lane]
+	if i := slices.IndexFunc(*lane, func(o seen) bool { return o.Box.Key == s.Box.Key }); i >= 0 && s.Box.Key != "" {
+		(*lane)[i] = s
+		m.coalesced++
+		m.accepted++
+		return supervisor.Coalesced
+	}
+	if len(*lane) >= laneSize(p.spec, s.Box.Lane) {
+		if s.Box.WhenFull == supervisor.Refuse {
+			return supervisor.Refused
+		}
+		if a, is := m.asks[(*lane)[0].N]; is {
+			a.want = supervisor.Refused
+			m.asks[(*lane)[0].N] = a
+		}
+		*lane = append((*lane)[1:], s)
+		m.replaced++
+		m.accepted++
+		return supervisor.Replaced
+	}
+	*lane = append(*lane, s)
+	m.accepted++
+	return supervisor.Accepted
+}
+
+func laneSize(k *kid, lane supervisor.Lane) int {
+	switch lane {
+	case supervisor.Control:
+		return orElse(k.Mailbox.Control, 16)
+	case supervisor.Normal:
+		return orElse(k.Mailbox.Normal, 64)
+	}
+	return orElse(k.Mailbox.Telemetry, 16)
+}
+
+// asked: a letter whose sender waits at most s.Wait.
+func (m *reference) asked(p *post, s seen) {
+	a := ask{sent: m.now.at, at: p, life: p.life, limit: s.Wait}
+	if !p.began && p.told != nil {
+		a.limit = -1 // it may be down already
+	} else {
+		a.want = m.post(p, s)
+	}
+	m.asks[s.N] = a
+}
+
+var askErrors = []error{
+	supervisor.ErrDown, supervisor.ErrRefused, supervisor.ErrRestarted, supervisor.ErrStopped, supervisor.ErrNoAnswer,
+}
+
+// askError is the name of an ask's outcome, "" for an answer.
+func askError(err error) string {
+	for _, known := range askErrors {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	if err != nil {
+		return "unknown"
+	}
+	return ""
+}
+
+func (m *reference) answered(s seen) {
+	a := m.asks[s.N]
+	delete(m.asks, s.N)
+	took := m.now.at - a.sent
+	fine := false
+	switch s.Text {
+	case "":
+		fine = a.got
+	case supervisor.ErrDown.Error():
+		fine = a.want == supervisor.Down
+	case supervisor.ErrRefused.Error():
+		fine = a.want == supervisor.Refused
+	case supervisor.ErrNoAnswer.Error():
+		fine = a.got || took == a.limit
+	case supervisor.ErrStopped.Error(), supervisor.ErrRestarted.Error():
+		fine = a.at.life != a.life || a.at.ends || a.at.closed
+	}
+	if a.limit >= 0 && (!fine || took > a.limit) {
+		m.errorf("%v after %v of %v: asked %s, wanted %v, handled %v", s, took, a.limit, a.at.path, a.want, a.got)
+	}
+}
