@@ -152,3 +152,10 @@ build: ## build ./bin/gatehouse, one static file
 bench-building: ## measure a building against the design's budgets, best of 5
 	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(go version)"
 	@go test -run '^$$' -bench 'Building$$' -benchtime 1x ./actors
+
+# Which rows `make bench-supervisor` runs: those whose name contains this.
+ROW ?=
+.PHONY: bench-supervisor
+bench-supervisor: ## measure the runtime beside stock protoactor, best of 5, e.g. ROW=tell
+	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(go version)"
+	@go run ./bench/supervisor -row '$(ROW)'

@@ -16,6 +16,7 @@ var allowedCalls = map[string]string{
 	"supervisor/real.go":                 "the one place that starts goroutines and reads the clock",
 	"supervisor/supervisortest/ratio.go": "the one helper of tests that compares real durations, as a ratio of medians",
 	"cmd/gatehouse/main.go":              "signals and the process's exit",
+	"bench/supervisor/real.go":           "a benchmark measures real time, and its load and the peer's tickers are bare goroutines",
 }
 
 const (

@@ -46,7 +46,7 @@ type home struct {
 const testSupport = "*test"
 
 var homes = []home{
-	{"github.com/asynkron/protoactor-go", []string{"supervisor"}, "only the runtime knows what it is built on"},
+	{"github.com/asynkron/protoactor-go", []string{"supervisor", "bench"}, "only the runtime knows what it is built on, and the benchmarks that compare the two"},
 	{"github.com/prometheus", []string{"supervisor/prom", "edge", "cmd"}, "metrics are collected in one place and served at the edge"},
 	{"github.com/rs/zerolog", []string{"actors", "edge", "cmd", "bench"}, "the islands return errors and events; they do not log"},
 	{"go.etcd.io/bbolt", []string{"persistence"}, "only persistence knows how things are kept"},

@@ -11,6 +11,8 @@ import (
 type Context struct {
 	sh      *shell
 	current *call // the ask being handled
+	msg     any   // what is being handled
+	stashed bool  // it was put aside
 	taken   bool
 	stop    bool
 }

@@ -124,7 +124,7 @@ func (s *supervision) add(m StartChild, to ReplyTo) error {
 	case s.find(m.ID) != nil:
 		return ErrRunning
 	}
-	c := &child{index: len(s.children), node: newNode(s.sh.sys, s.sh.node, kind, m.ID), spec: kind}
+	c := &child{index: int32(len(s.children)), node: newNode(s.sh.sys, s.sh.node, kind, m.ID), spec: kind}
 	c.node.make, c.node.record = m.New, c
 	s.children = append(s.children, c)
 	s.sh.node.adopt(c.node)
@@ -147,7 +147,7 @@ func (s *supervision) startChild(m StartChild, to ReplyTo) error {
 	}
 	c.held, c.barred = false, false
 	c.waitForStart(to)
-	if c.due = c.index >= s.plan; !c.due { // else a plan is on its way to it
+	if c.due = int(c.index) >= s.plan; !c.due { // else a plan is on its way to it
 		c.ordered = true
 		s.spawn(c)
 	}
@@ -187,13 +187,16 @@ func (s *supervision) find(id string) *child {
 	return s.children[n.index]
 }
 
-// down tells who waits that the child is not running, and forgets one that a
-// Dynamic supervisor will not start again.
+// down forgets a child that a Dynamic supervisor will not start again, and tells
+// who waits that it is not running.
 func (s *supervision) down(c *child, why error) {
-	c.answer(why)
-	if s.spec.Strategy != Dynamic || s.sh.phase >= phaseEnding {
-		return
+	if s.spec.Strategy == Dynamic && s.sh.phase < phaseEnding {
+		s.forget(c)
 	}
+	c.answer(why)
+}
+
+func (s *supervision) forget(c *child) {
 	last := len(s.children) - 1
 	moved := s.children[last]
 	s.children[c.index], moved.index = moved, c.index

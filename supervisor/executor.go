@@ -13,6 +13,9 @@ type Executor interface {
 	// AfterFunc calls f once, after d; f does not block. stop reports whether it
 	// kept f from being called.
 	AfterFunc(d time.Duration, f func()) (stop func() bool)
+	// Alarm calls fire once, after d and after each Reset; fire does not block,
+	// and the mailbox that it returns, if any, gets a turn at once.
+	Alarm(d time.Duration, fire func() Turner) Alarm
 	// Turn gives a mailbox a turn on some goroutine, soon.
 	Turn(t Turner)
 	// Work runs a worker.
@@ -24,6 +27,13 @@ type Executor interface {
 	Throughput() int
 	// Random is uniform in [0, 1).
 	Random() float64
+}
+
+// Alarm is a timer that can be armed again once it has fired. Both methods
+// report whether it was armed; Reset is called only when it is not.
+type Alarm interface {
+	Reset(d time.Duration) bool
+	Stop() bool
 }
 
 // Turner is a mailbox with something to handle.

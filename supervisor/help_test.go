@@ -1,7 +1,9 @@
 package supervisor_test
 
 import (
+	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -208,6 +210,65 @@ func (l *eventLog) lines() (lines []string) {
 		lines = append(lines, fmt.Sprintf("%v %s#%d %v %v", e.Kind, e.Path, e.Incarnation, e.Reason, e.Wait))
 	}
 	return lines
+}
+
+// crash makes the child crash and lets its restart happen, the clock standing
+// still.
+func (w *world) crash(path string) {
+	w.t.Helper()
+	w.send(path, supervisortest.Crash)
+	w.advance(0)
+}
+
+// noBackoff restarts at once, again and again.
+var noBackoff = supervisor.Backoff{Min: 1, Max: 1}
+
+func liveHeap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// holdAll keeps every task from ever ending by itself.
+var holdAll = sim.Options{Hold: func(string, string) sim.Hold { return sim.Hold{Result: sim.Forever} }}
+
+// deaf starts a task that does not end.
+func deaf(c ctx) error {
+	return c.Task("deaf", 0, func(context.Context) (any, error) { return nil, nil })
+}
+
+// stuck is a probe with such a task from its first life on.
+func stuck() probe { return probe{OnStart: deaf} }
+
+// release ends all deaf tasks.
+func (w *world) release() { w.releaseBelow(w.sys.Tree()) }
+
+func (w *world) releaseBelow(n supervisor.Tree) {
+	for w.sim.Release(n.Path, "deaf") {
+	}
+	for _, c := range n.Children {
+		w.releaseBelow(c)
+	}
+	w.sim.Quiesce()
+}
+
+// balanced: every life that started also ended, once.
+func balanced(t *testing.T, l *eventLog) {
+	t.Helper()
+	open := map[string]int{}
+	for _, e := range l.of(supervisor.EventStarting, "") {
+		open[fmt.Sprint(e.Path, "#", e.Incarnation)]++
+	}
+	for _, e := range l.of(supervisor.EventExited, "") {
+		open[fmt.Sprint(e.Path, "#", e.Incarnation)]--
+	}
+	for life, n := range open {
+		if n != 0 {
+			t.Errorf("%s: starts minus exits is %d", life, n)
+		}
+	}
 }
 
 func supervised(id string, s spec) kid { return kid{ID: id, Supervisor: &s} }

@@ -83,13 +83,12 @@ func (n *node) tree() Tree {
 	t := Tree{
 		ID: n.id(), Path: n.path, Supervisor: n.spec.Supervisor != nil,
 		Incarnation: n.epoch.Load(), Refused: n.refused(),
-		Timers: n.timers.Load(), Workers: n.workers.Load(), Zombies: n.zombies.Load(),
+		Timers: int64(n.timers.Load()), Workers: int64(n.workers.Load()), Zombies: int64(n.zombies.Load()),
 	}
 	n.lock.Lock()
 	t.State, t.Restarts, t.LastReason = n.state, n.restarts, n.last
 	if n.state == StateRestarting || n.state == StateFailed {
-		until := n.until
-		t.RetryAt = &until
+		t.RetryAt = n.until
 	}
 	n.lock.Unlock()
 	if box := n.box.Load(); box != nil {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -60,35 +61,58 @@ const (
 	defaultControl   = 16
 	defaultNormal    = 64
 	defaultTelemetry = 16
+	defaultStash     = 64
 	maxLane          = 1 << 20
 )
 
-// mailbox is the bounded queue of one life of an actor. It never blocks and
-// never spins. The signal queue is unbounded in type but bounded by what can
-// signal: children, workers and the parent.
+// mailbox is the bounded queue of one life of an actor. It never blocks. The
+// signal queue is unbounded in type but bounded by what can signal: children,
+// workers and the parent. Answers and monitors' words wait in the Normal lane
+// without counting against its limit; they are bounded by who asked for them.
+//
+// The fields of a turn (batch, handling, ours) are written by its goroutine
+// only, the first two under the lock.
 type mailbox struct {
 	node    *node
-	invoker actor.MessageInvoker
+	invoker actor.MessageInvoker // for protoactor's own messages
+	life    *shell
 
-	mu        sync.Mutex
-	lane      [lanes]ring[item]
-	signals   ring[any]
-	fired     ring[*timer]
-	handling  *call // the ask whose handler runs right now
-	started   bool  // protoactor registered the handlers
-	scheduled bool
-	running   bool // a turn is on a goroutine right now
-	closed    bool // user lanes refuse
-	again     bool // the supervisor starts another life: what askers are told
-	detached  bool // never calls its invoker again
-	zombie    bool
+	mu         sync.Mutex
+	normal     ring[item]
+	signals    ring[any]
+	fired      ring[*timer]
+	rare       *rareLanes // nil until one is used
+	stash      *stash     // nil unless something is in it
+	asks       *asks      // nil until this life asks
+	batch      *batch     // what the turn took out of normal at once; nil: nothing
+	handling   *call      // the ask whose handler runs right now
+	limit      int32      // of normal
+	exempt     int32      // how many in normal do not count against it
+	started    bool       // protoactor registered the handlers
+	scheduled  bool
+	running    bool // a turn is on a goroutine right now
+	closed     bool // user lanes refuse
+	unlabelled bool // the turn's goroutine is not marked as the actor's
+	again      bool // the supervisor starts another life: what askers are told
+	detached   bool // never calls its invoker again
+	zombie     bool
+	ours       bool // what is being handled came from the runtime, not from a sender
+}
+
+// rareLanes are the lanes that most actors never use.
+type rareLanes struct{ control, telemetry lane }
+
+type lane struct {
+	ring[item]
+	limit int32
 }
 
 // item is a queued message. Its key is kept beside it: asking the message for
 // it again would run the sender's code under the mailbox's lock.
 type item struct {
-	msg any
-	key string
+	msg  any
+	key  string
+	ours bool // the runtime's: neither refused nor replaced nor a dead letter
 }
 
 var (
@@ -97,14 +121,10 @@ var (
 )
 
 func newMailbox(n *node) *mailbox {
-	m := &mailbox{node: n}
-	s := n.spec.Mailbox
-	m.lane[Control].limit = int32(orDefault(s.Control, defaultControl))
-	m.lane[Normal].limit = int32(orDefault(s.Normal, defaultNormal))
+	m := &mailbox{node: n, limit: int32(orDefault(n.spec.Mailbox.Normal, defaultNormal))}
 	if n.spec.Supervisor != nil {
-		m.lane[Normal].limit = adminLane
+		m.limit = adminLane
 	}
-	m.lane[Telemetry].limit = int32(orDefault(s.Telemetry, defaultTelemetry))
 	return m
 }
 
@@ -132,43 +152,124 @@ func (m *mailbox) post(msg any) Delivery {
 		m.mu.Unlock()
 		return Down
 	}
-	d, dropped := m.put(item{msg, class.Key}, class)
+	d, dropped := m.put(item{msg: msg, key: class.Key}, class)
 	wake := m.wake()
 	m.mu.Unlock()
 	if wake {
 		m.node.sys.exec.Turn(m)
 	}
-	switch d {
-	case Refused:
-		m.node.countRefusal(class.Lane)
-	case Replaced:
-		m.node.countRefusal(class.Lane)
-		m.node.sys.deadLetter(dropped, ErrRefused, &m.node.sys.dead.replaced)
-	case Coalesced:
-		m.node.sys.deadLetter(dropped, ErrRefused, &m.node.sys.dead.coalesced)
+	if d != Accepted {
+		m.account(d, dropped, class.Lane)
 	}
 	return d
 }
 
+// account counts what became of a message that was not just queued.
+func (m *mailbox) account(d Delivery, dropped any, l Lane) {
+	if d != Coalesced {
+		m.node.countRefusal(l)
+	}
+	switch d {
+	case Replaced:
+		m.node.sys.deadLetter(dropped, ErrRefused, &m.node.sys.dead.replaced)
+	case Coalesced:
+		m.node.sys.deadLetter(dropped, ErrRefused, &m.node.sys.dead.coalesced)
+	}
+}
+
 func (m *mailbox) put(it item, class Class) (d Delivery, dropped any) {
-	q := &m.lane[class.Lane]
+	q := &m.normal
+	if class.Lane != Normal {
+		q = &m.rareLane(class.Lane).ring
+	}
 	if class.Key != "" {
 		for i := range q.len {
-			if at := q.at(i); at.key == class.Key {
+			if at := q.at(i); at.key == class.Key && !at.ours {
 				dropped, at.msg = at.msg, it.msg
 				return Coalesced, dropped
 			}
 		}
 	}
-	switch {
-	case q.push(it):
-		return Accepted, nil
-	case class.WhenFull == ReplaceOldest:
-		oldest, _ := q.pop()
-		q.push(it)
-		return Replaced, oldest.msg
+	if m.full(class.Lane) {
+		if class.WhenFull == Refuse {
+			return Refused, nil
+		}
+		var ok bool
+		if dropped, ok = m.dropOldest(class.Lane); ok { // else a turn took it just now
+			d = Replaced
+		}
 	}
-	return Refused, nil
+	q.push(it)
+	if class.Lane == Control {
+		m.hurry()
+	}
+	return orDefault(d, Accepted), dropped
+}
+
+// full reports whether a lane has no room. What the turn took already counts as
+// long as it is not being handled.
+func (m *mailbox) full(l Lane) bool {
+	if l != Normal {
+		q := m.rareLane(l)
+		return q.len >= q.limit
+	}
+	waiting := m.normal.len - m.exempt
+	if waiting+batchSize < m.limit { // looking at the batch costs its turn time
+		return false
+	}
+	return waiting+m.batch.left() >= m.limit
+}
+
+// dropOldest makes room in a full lane.
+func (m *mailbox) dropOldest(l Lane) (msg any, ok bool) {
+	if l != Normal {
+		it, ok := m.rareLane(l).pop()
+		return it.msg, ok
+	}
+	if msg, ok := m.batch.claim(true); ok {
+		return msg, true
+	}
+	for i := range m.normal.len {
+		if !m.normal.at(i).ours {
+			return m.normal.removeAt(i).msg, true
+		}
+	}
+	return nil, false
+}
+
+func (m *mailbox) rareLane(l Lane) *lane {
+	if m.rare == nil {
+		s := m.node.spec.Mailbox
+		m.rare = &rareLanes{}
+		m.rare.control.limit = int32(orDefault(s.Control, defaultControl))
+		m.rare.telemetry.limit = int32(orDefault(s.Telemetry, defaultTelemetry))
+	}
+	if l == Control {
+		return &m.rare.control
+	}
+	return &m.rare.telemetry
+}
+
+// deliver queues a message of the runtime in the Normal lane: in order with what
+// its sender sent before, never refused, never replaced, and not counted against
+// the limit. False: the mailbox is closed.
+func (m *mailbox) deliver(msg any) bool {
+	m.mu.Lock()
+	ok, wake := m.deliverLocked(msg)
+	m.mu.Unlock()
+	if wake {
+		m.node.sys.exec.Turn(m)
+	}
+	return ok
+}
+
+func (m *mailbox) deliverLocked(msg any) (ok, wake bool) {
+	if m.closed {
+		return false, false
+	}
+	m.normal.push(item{msg: msg, ours: true})
+	m.exempt++
+	return true, m.wake()
 }
 
 // signal queues a message of the runtime; it is never refused.
@@ -179,6 +280,7 @@ func (m *mailbox) signal(msg any) {
 		return
 	}
 	m.signals.push(msg)
+	m.hurry()
 	wake := m.wake()
 	m.mu.Unlock()
 	if wake {
@@ -186,23 +288,24 @@ func (m *mailbox) signal(msg any) {
 	}
 }
 
-// fire queues a timer unless it was cancelled meanwhile.
-func (m *mailbox) fire(t *timer, generation uint64) {
+// fire queues a timer unless it was cancelled meanwhile. It returns the mailbox
+// if that needs a turn now.
+func (m *mailbox) fire(t *timer) Turner {
 	m.mu.Lock()
-	if t.dead || t.generation != generation {
-		m.mu.Unlock()
-		return
+	defer m.mu.Unlock()
+	if t.dead {
+		return nil
 	}
 	if m.closed {
 		m.node.sys.dead.timers.Add(1) // cannot be: the timers end before the box does
 	}
 	t.queued = true
 	m.fired.push(t)
-	wake := m.wake()
-	m.mu.Unlock()
-	if wake {
-		m.node.sys.exec.Turn(m)
+	m.hurry()
+	if !m.wake() {
+		return nil
 	}
+	return m
 }
 
 func (m *mailbox) wake() bool {
@@ -210,111 +313,6 @@ func (m *mailbox) wake() bool {
 		return false
 	}
 	m.scheduled = true
-	return true
-}
-
-// Turn handles up to Throughput messages.
-func (m *mailbox) Turn() {
-	returned := false
-	defer func() {
-		if !returned {
-			m.cutOff()
-		}
-	}()
-	more := true
-	for n := m.node.sys.exec.Throughput(); n > 0 && more; n-- {
-		more = m.handleNext()
-	}
-	returned = true
-	if more && m.yield() {
-		m.node.sys.exec.Turn(m)
-	}
-}
-
-func (m *mailbox) handleNext() bool {
-	msg, system, ok := m.next()
-	switch {
-	case !ok:
-	case system:
-		m.invoker.InvokeSystemMessage(msg)
-	default:
-		m.invoker.InvokeUserMessage(msg)
-	}
-	return ok
-}
-
-// yield ends a turn that may have more to do, and reports whether it wants
-// another one.
-func (m *mailbox) yield() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.running, m.handling = false, nil
-	return !m.buryLocked()
-}
-
-// cutOff: the user's code ended the goroutine (runtime.Goexit, as a failed test
-// does). The life ends like after a panic, on a goroutine of its own.
-func (m *mailbox) cutOff() {
-	m.mu.Lock()
-	if m.handling != nil {
-		m.handling.to.answer(nil, m.ending())
-	}
-	m.signals.push(goroutineExited{})
-	m.mu.Unlock()
-	if m.yield() {
-		m.node.sys.exec.Turn(m)
-	}
-}
-
-// next takes the most urgent message, or ends the turn.
-func (m *mailbox) next() (msg any, system, ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.buryLocked() {
-		return nil, false, false
-	}
-	m.running, m.handling = true, nil
-	if msg, ok := m.signals.pop(); ok {
-		return msg, isProtoSystem(msg), true
-	}
-	if msg, ok := m.popUser(); ok {
-		m.handling, _ = msg.(*call)
-		return msg, false, true
-	}
-	m.running, m.scheduled = false, false
-	return nil, false, false
-}
-
-func (m *mailbox) popUser() (msg any, ok bool) {
-	if m.closed {
-		return nil, false
-	}
-	if it, ok := m.lane[Control].pop(); ok {
-		return it.msg, true
-	}
-	if t, ok := m.fired.pop(); ok {
-		t.queued = false
-		return t, true
-	}
-	if it, ok := m.lane[Normal].pop(); ok {
-		return it.msg, true
-	}
-	it, ok := m.lane[Telemetry].pop()
-	return it.msg, ok
-}
-
-// buryLocked ends the turn of a detached mailbox.
-func (m *mailbox) buryLocked() bool {
-	if !m.detached {
-		return false
-	}
-	m.running, m.scheduled, m.handling = false, false, nil
-	if m.zombie {
-		m.zombie = false
-		m.node.sys.zombies.Add(-1)
-		m.node.zombies.Add(-1)
-		m.node.sys.claims.looked(m)
-	}
 	return true
 }
 
@@ -339,21 +337,39 @@ func (m *mailbox) ending() error {
 	return ErrStopped
 }
 
-// close refuses user messages from now on; what waits becomes dead letters.
+// close refuses user messages from now on; what waits becomes dead letters, and
+// what this life asked is forgotten.
 func (m *mailbox) close() {
 	m.mu.Lock()
 	m.closed = true
-	var left []item
-	for i := range m.lane {
-		left = append(left, m.lane[i].drain()...)
-	}
-	m.node.sys.dead.timers.Add(uint64(len(m.fired.drain())))
-	why := m.ending()
+	left, why := m.drainLocked(), m.ending()
+	m.endAsks()
 	m.mu.Unlock()
 	m.node.box.CompareAndSwap(m, nil)
 	for _, it := range left {
 		m.node.sys.deadLetter(it.msg, why, &m.node.sys.dead.stopped)
 	}
+}
+
+// drainLocked takes out all that users sent.
+func (m *mailbox) drainLocked() (left []item) {
+	if s := m.stash; s != nil {
+		left = append(s.front.drain(), s.kept.drain()...)
+		m.stash = nil
+	}
+	if m.rare != nil {
+		left = append(left, m.rare.control.drain()...)
+	}
+	for msg, ok := m.batch.claim(true); ok; msg, ok = m.batch.claim(true) {
+		left = append(left, item{msg: msg})
+	}
+	left = append(left, m.normal.drain()...)
+	m.exempt = 0
+	if m.rare != nil {
+		left = append(left, m.rare.telemetry.drain()...)
+	}
+	m.node.sys.dead.timers.Add(uint64(len(m.fired.drain())))
+	return slices.DeleteFunc(left, func(it item) bool { return it.ours })
 }
 
 // detach makes sure that the invoker is never called again. It reports whether
@@ -362,35 +378,42 @@ func (m *mailbox) close() {
 func (m *mailbox) detach() (zombie bool) {
 	m.close()
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.detached = true
 	m.signals.drain()
-	if m.handling != nil {
-		m.handling.to.answer(nil, m.ending())
-	}
+	m.hurry()
+	asked, zombie, why := m.handling, m.running, m.ending()
 	if m.running && !m.zombie {
 		m.zombie = true
 		m.node.sys.zombies.Add(1)
 		m.node.zombies.Add(1)
 	}
-	return m.running
+	m.mu.Unlock()
+	asked.fail(why)
+	return zombie
 }
 
 // end is detach for a life that came to its own end: the turn that runs is its
 // last.
 func (m *mailbox) end() {
+	m.close()
 	m.mu.Lock()
-	m.closed, m.detached = true, true
+	m.detached = true
+	m.hurry()
 	m.mu.Unlock()
 }
 
-func (m *mailbox) queued() (sum int) {
+// queued is how many messages wait, those in the stash included.
+func (m *mailbox) queued() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i := range m.lane {
-		sum += int(m.lane[i].len)
+	sum := m.normal.len + m.batch.left()
+	if m.rare != nil {
+		sum += m.rare.control.len + m.rare.telemetry.len
 	}
-	return sum
+	if m.stash != nil {
+		sum += m.stash.kept.len + m.stash.front.len
+	}
+	return int(sum)
 }
 
 // What follows is protoactor's side of the mailbox.

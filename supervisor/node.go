@@ -26,24 +26,29 @@ type node struct {
 	spec     *ChildSpec
 	make     func() Actor // instead of the spec's New, of a Dynamic supervisor's child
 	record   *child       // of a Dynamic supervisor's child
-	index    int          // among its siblings
 	name     string       // of its process: the system's prefix and the path
 	path     string
 	box      atomic.Pointer[mailbox] // of the current life
 	labels   atomic.Pointer[context.Context]
 	epoch    atomic.Uint64
 
-	timers, workers, zombies atomic.Int64
-	refusals                 [lanes]atomic.Uint64
-	announced                atomic.Int64 // when a refusal was last an event, unix ns
+	timers, workers, zombies atomic.Int32
+	index                    int32 // among its siblings
+	refusals                 atomic.Pointer[refusals]
 
 	lock     sync.Mutex
 	state    State
+	givenUp  bool   // it missed its deadline while the system stopped
 	living   uint64 // epoch of the life that may say how it is; 0 between lives
 	restarts uint64
 	last     string // reason of the last exit
-	until    time.Time
-	givenUp  bool // it missed its deadline while the system stopped
+	until    *time.Time
+}
+
+// refusals of a place, counted by lane. Most places never refuse.
+type refusals struct {
+	of        [lanes]atomic.Uint64
+	announced atomic.Int64 // when it was last an event: time since the system began, never 0
 }
 
 func newNode(sys *System, parent *node, spec *ChildSpec, id string) *node {
@@ -68,7 +73,7 @@ func (n *node) id() string { return n.path[strings.LastIndexByte(n.path, '/')+1:
 func (n *node) adopt(c *node) {
 	n.lock.Lock()
 	defer n.lock.Unlock()
-	c.index = len(n.children)
+	c.index = int32(len(n.children))
 	n.children = append(n.children, c)
 }
 
@@ -167,7 +172,7 @@ var noTime time.Time
 func (n *node) setAway(s State, until time.Time) {
 	n.lock.Lock()
 	defer n.lock.Unlock()
-	n.state, n.until = s, until
+	n.state, n.until = s, &until
 }
 
 // forgetTry: nobody will live here any more.
@@ -192,19 +197,32 @@ func (n *node) wasGivenUp() bool {
 }
 
 func (n *node) refused() (sum uint64) {
-	for i := range n.refusals {
-		sum += n.refusals[i].Load()
+	r := n.refusals.Load()
+	if r == nil {
+		return 0
+	}
+	for i := range r.of {
+		sum += r.of[i].Load()
 	}
 	return sum
 }
 
 // countRefusal counts, and makes at most one event a second of it.
 func (n *node) countRefusal(l Lane) {
-	n.refusals[l].Add(1)
-	now := n.sys.exec.Now().UnixNano()
-	last := n.announced.Load()
-	if now-last < int64(time.Second) && last != 0 || !n.announced.CompareAndSwap(last, now) {
+	r := n.refusals.Load()
+	if r == nil {
+		n.refusals.CompareAndSwap(nil, &refusals{})
+		r = n.refusals.Load()
+	}
+	r.of[l].Add(1)
+	now, last := int64(n.sys.clock())+1, r.announced.Load()
+	if now-last < int64(time.Second) && last != 0 || !r.announced.CompareAndSwap(last, now) {
 		return
 	}
+	n.tellRefused()
+}
+
+// tellRefused is apart so that an event has no room on the stack of each refusal.
+func (n *node) tellRefused() {
 	n.sys.emit(Event{Kind: EventRefused, Path: n.path, Incarnation: n.epoch.Load(), Count: n.refused()})
 }

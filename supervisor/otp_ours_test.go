@@ -27,11 +27,11 @@ var (
 // that takes no time here.
 type otpClock struct{ *sim.Sim }
 
-func (x otpClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+func (x otpClock) Alarm(d time.Duration, fire func() supervisor.Turner) supervisor.Alarm {
 	if d == noBackoff.Max {
 		d = 0
 	}
-	return x.Sim.AfterFunc(d, f)
+	return x.Sim.Alarm(d, fire)
 }
 
 // otpRun is our side: it takes a script's steps under simulation.

@@ -30,17 +30,39 @@ func (*Real) AfterFunc(d time.Duration, f func()) func() bool {
 	return time.AfterFunc(d, f).Stop
 }
 
+// Alarm is time.AfterFunc, whose goroutine takes the mailbox's turn itself.
+func (*Real) Alarm(d time.Duration, fire func() Turner) Alarm {
+	return time.AfterFunc(d, func() {
+		if t := fire(); t != nil {
+			labelled(t)
+		}
+	})
+}
+
 // Turn starts a goroutine for the turn: an idle actor has none.
 func (*Real) Turn(t Turner) { go labelled(t) }
 
 // labelled marks the goroutine as the actor's, so that a handler that never
 // returns can be found by its stack.
 func labelled(t Turner) {
-	if m, ok := t.(*mailbox); ok {
+	if m, ok := t.(*mailbox); ok && !m.young() {
 		m.node.label()
 	}
+	growStack()
 	t.Turn()
 }
+
+// growStack makes room for a turn while the stack is still shallow: the 2 KiB of
+// a new goroutine do not do, and moving a deep stack costs several times as much
+// (a third of a tick).
+//
+//go:noinline
+func growStack() byte {
+	var room [2 << 10]byte
+	return room[roomAt]
+}
+
+var roomAt int // not a constant: room must exist
 
 // Work starts the worker's goroutine, labelled with its owner and name so that
 // profiles and the ledger can tell whose it is.
@@ -52,14 +74,18 @@ func (*Real) Work(w *Work) {
 	}()
 }
 
-// Wait blocks on done for at most limit.
+// waits are the timers of Wait, stopped.
+var waits = sync.Pool{New: func() any { return time.NewTimer(Infinity) }}
+
+// Wait blocks on done for at most limit. It allocates nothing.
 func (*Real) Wait(done <-chan struct{}, limit time.Duration) bool {
 	if limit == Infinity {
 		<-done
 		return true
 	}
-	t := time.NewTimer(limit)
-	defer t.Stop()
+	t := waits.Get().(*time.Timer)
+	t.Reset(limit)
+	defer func() { t.Stop(); waits.Put(t) }() // stopped, it holds no old tick
 	select {
 	case <-done:
 		return true

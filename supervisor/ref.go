@@ -68,6 +68,13 @@ type call struct {
 	to  ReplyTo
 }
 
+// fail tells the asker, if there is a call at all.
+func (c *call) fail(err error) {
+	if c != nil {
+		c.to.answer(nil, err)
+	}
+}
+
 func unwrapCall(msg any) any {
 	if c, ok := msg.(*call); ok {
 		return c.msg
@@ -113,13 +120,14 @@ func (s *slot) revoke(generation uint64) bool {
 // once. It answers nobody when it is the zero value, or when the life that was
 // asked has been abandoned.
 type ReplyTo struct {
-	slot       *slot
+	slot       *slot // of an ask from outside
 	generation uint64
+	ask        *ask   // from inside an actor
 	asked      *shell // the life that took it; nil for the runtime itself
 }
 
 // Valid reports whether somebody asked.
-func (r ReplyTo) Valid() bool { return r.slot != nil }
+func (r ReplyTo) Valid() bool { return r.slot != nil || r.ask != nil }
 
 // Reply answers and reports whether the asker still waited.
 func (r ReplyTo) Reply(value any) bool { return r.answer(value, nil) }
@@ -128,16 +136,25 @@ func (r ReplyTo) Reply(value any) bool { return r.answer(value, nil) }
 func (r ReplyTo) Fail(err error) bool { return r.answer(nil, err) }
 
 func (r ReplyTo) answer(value any, err error) bool {
-	if r.slot == nil || r.asked != nil && r.asked.fenced.Load() {
+	switch {
+	case r.asked != nil && r.asked.fenced.Load():
+		return false
+	case r.ask != nil:
+		return r.ask.answer(value, err)
+	case r.slot != nil:
+		return r.slot.answer(r.generation, value, err)
+	}
+	return false
+}
+
+func (s *slot) answer(generation uint64, value any, err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.live || s.generation != generation {
 		return false
 	}
-	r.slot.mu.Lock()
-	defer r.slot.mu.Unlock()
-	if !r.slot.live || r.slot.generation != r.generation {
-		return false
-	}
-	r.slot.live = false
-	r.slot.value, r.slot.err = value, err
-	r.slot.done <- struct{}{}
+	s.live = false
+	s.value, s.err = value, err
+	s.done <- struct{}{}
 	return true
 }

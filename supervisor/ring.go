@@ -3,37 +3,26 @@ package supervisor
 // keepSlots is the buffer that an empty ring keeps; a larger one is freed.
 const keepSlots = 4
 
-// ring is a queue that grows on use up to limit (0: no limit) and gives a large
-// buffer back when it is empty. Not safe for concurrent use.
+// ring is a queue that grows on use and gives a large buffer back when it is
+// empty. Not safe for concurrent use.
 type ring[T comparable] struct {
-	buf   []T
-	head  int32 // small on purpose: every actor has five rings
-	len   int32
-	limit int32
+	buf  []T // its length is a power of two, or 0
+	head int32
+	len  int32
 }
 
-func (r *ring[T]) at(i int32) *T { return &r.buf[(r.head+i)%r.cap()] }
+func (r *ring[T]) at(i int32) *T { return &r.buf[int(r.head+i)&(len(r.buf)-1)] }
 
-func (r *ring[T]) cap() int32 { return int32(len(r.buf)) }
-
-func (r *ring[T]) push(v T) bool {
-	if r.limit > 0 && r.len >= r.limit {
-		return false
-	}
-	if r.len == r.cap() {
+func (r *ring[T]) push(v T) {
+	if int(r.len) == len(r.buf) {
 		r.grow()
 	}
 	*r.at(r.len) = v
 	r.len++
-	return true
 }
 
 func (r *ring[T]) grow() {
-	size := max(2*r.cap(), keepSlots)
-	if r.limit > 0 {
-		size = min(size, r.limit)
-	}
-	buf := make([]T, size)
+	buf := make([]T, max(2*len(r.buf), keepSlots))
 	for i := range r.len {
 		buf[i] = *r.at(i)
 	}
@@ -46,11 +35,15 @@ func (r *ring[T]) pop() (v T, ok bool) {
 		return v, false
 	}
 	var zero T
-	v, r.buf[r.head] = r.buf[r.head], zero
-	r.head = (r.head + 1) % r.cap()
+	at := r.at(0)
+	v, *at = *at, zero
+	r.head++
 	r.len--
-	if r.len == 0 && r.cap() > keepSlots {
-		r.buf, r.head = nil, 0
+	if r.len == 0 {
+		r.head = 0
+		if len(r.buf) > keepSlots {
+			r.buf = nil
+		}
 	}
 	return v, true
 }
@@ -58,18 +51,23 @@ func (r *ring[T]) pop() (v T, ok bool) {
 // remove takes out the first that equals v.
 func (r *ring[T]) remove(v T) bool {
 	for i := range r.len {
-		if *r.at(i) != v {
-			continue
+		if *r.at(i) == v {
+			r.removeAt(i)
+			return true
 		}
-		for ; i < r.len-1; i++ {
-			*r.at(i) = *r.at(i + 1)
-		}
-		var zero T
-		*r.at(r.len - 1) = zero
-		r.len--
-		return true
 	}
 	return false
+}
+
+func (r *ring[T]) removeAt(i int32) (v T) {
+	v = *r.at(i)
+	for ; i < r.len-1; i++ {
+		*r.at(i) = *r.at(i + 1)
+	}
+	var zero T
+	*r.at(r.len - 1) = zero
+	r.len--
+	return v
 }
 
 // drain takes all, oldest first, and frees the buffer.

@@ -61,7 +61,7 @@ type shell struct {
 	cancelled bool        // under the mailbox's lock, like live and timers
 	fenced    atomic.Bool // set under it
 	over      atomic.Bool // who sets it ends this life: the shell itself or its parent
-	reason    Reason
+	reason    *Reason     // once it ends
 	timers    []*timer
 	workers   []*worker
 	live      int // workers not yet returned
@@ -69,8 +69,11 @@ type shell struct {
 	cancel    context.CancelFunc
 }
 
-// Receive is called by protoactor for every message.
-func (sh *shell) Receive(pc actor.Context) {
+// Receive is called by protoactor with its own messages.
+func (sh *shell) Receive(pc actor.Context) { sh.handle(pc.Message()) }
+
+// handle is called on the life's turns, for every message.
+func (sh *shell) handle(msg any) {
 	if sh.sup != nil {
 		sh.sup.mu.Lock()
 		defer sh.sup.mu.Unlock()
@@ -78,7 +81,7 @@ func (sh *shell) Receive(pc actor.Context) {
 			return
 		}
 	}
-	switch msg := pc.Message().(type) {
+	switch msg := msg.(type) {
 	case *actor.Started:
 		sh.begin()
 	case *actor.Stopping:
@@ -91,6 +94,7 @@ func (sh *shell) Receive(pc actor.Context) {
 		sh.end(Reason{Kind: ExitShutdown})
 		sh.sup.hurry()
 	case goroutineExited:
+		sh.c.current, sh.c.msg = nil, nil
 		sh.end(Reason{Kind: ExitPanic, Value: errGoexit})
 	case *worker:
 		sh.workerEnded(msg)
@@ -102,6 +106,8 @@ func (sh *shell) Receive(pc actor.Context) {
 			return
 		}
 		sh.asked(msg)
+	case *ask:
+		sh.answered(msg)
 	default:
 		if sh.sup != nil {
 			sh.sup.receive(msg)
@@ -136,6 +142,9 @@ func (sh *shell) startUser() error {
 		return errNoNew
 	}
 	if s, ok := sh.user.(Starter); ok {
+		if sh.box.unlabelled {
+			sh.node.label()
+		}
 		return s.Start(&sh.c)
 	}
 	return nil
@@ -157,7 +166,13 @@ func (sh *shell) ready() {
 
 // deliver hands a message to the user's actor.
 func (sh *shell) deliver(msg any) {
-	if r, failed := sh.guard(func() error { return sh.user.Receive(&sh.c, msg) }); failed {
+	if sh.box.unlabelled {
+		sh.node.label()
+	}
+	sh.c.msg, sh.c.stashed = msg, false
+	r, failed := sh.guard(func() error { return sh.user.Receive(&sh.c, msg) })
+	sh.c.msg = nil
+	if failed {
 		sh.end(r)
 		return
 	}
@@ -215,7 +230,7 @@ func (sh *shell) end(r Reason) {
 	if sh.phase >= phaseEnding || sh.fenced.Load() {
 		return
 	}
-	sh.reason = r
+	sh.reason = &r
 	if r.Kind != ExitShutdown && sh.child != nil {
 		sh.box.setAgain(sh.child.restarts(r))
 	}
@@ -242,8 +257,8 @@ func (sh *shell) runStopHook() {
 		return
 	}
 	sh.hookRan = true
-	if r, failed := sh.guard(func() error { s.Stop(&sh.c, sh.reason); return nil }); failed {
-		sh.reason = r
+	if r, failed := sh.guard(func() error { s.Stop(&sh.c, *sh.reason); return nil }); failed {
+		sh.reason = &r
 	}
 }
 
@@ -253,7 +268,7 @@ func (sh *shell) tellEnding() {
 	_, hook := sh.user.(Stopper)
 	slow := sh.sup != nil || hook || len(sh.workers) > 0
 	if slow && sh.parentBox != nil && sh.reason.Kind != ExitShutdown {
-		sh.parentBox.signal(childEnding{sh.child, sh.epoch, sh.reason})
+		sh.parentBox.signal(childEnding{sh.child, sh.epoch, *sh.reason})
 	}
 }
 
@@ -284,12 +299,12 @@ func (sh *shell) ended() {
 	}
 	sh.node.disownAll()
 	sh.sys.actors.Add(-1)
-	sh.node.setExited(sh.reason, sh.epoch)
-	sh.sys.emit(Event{Kind: EventExited, Path: sh.node.path, Incarnation: sh.epoch, Reason: sh.reason})
+	sh.node.setExited(*sh.reason, sh.epoch)
+	sh.sys.emit(Event{Kind: EventExited, Path: sh.node.path, Incarnation: sh.epoch, Reason: *sh.reason})
 	if sh.parentBox != nil {
-		sh.parentBox.signal(childExited{sh.child, sh.epoch, sh.reason, sh.ignored})
+		sh.parentBox.signal(childExited{sh.child, sh.epoch, *sh.reason, sh.ignored})
 	} else {
-		sh.sys.rootExited(sh.reason)
+		sh.sys.rootExited(*sh.reason)
 	}
 }
 

@@ -71,9 +71,11 @@ type Backoff struct {
 	ResetAfter time.Duration // default 10 s
 }
 
-// MailboxSpec bounds the lanes of a mailbox. Zero is the default (16, 64, 16).
+// MailboxSpec bounds the lanes of a mailbox, and how many messages the actor can
+// stash. Zero is the default (16, 64, 16; 64).
 type MailboxSpec struct {
 	Control, Normal, Telemetry int
+	Stash                      int
 }
 
 // ChildSpec describes a child of a supervisor. Exactly one of New and
@@ -231,8 +233,8 @@ func (c *ChildSpec) checkRest(path string) error {
 	if !c.Backoff.ok() {
 		bad("backoff needs 0 <= Min <= Max, Factor >= 1, Jitter in 0..1, ResetAfter >= 0")
 	}
-	if m := c.Mailbox; min(m.Control, m.Normal, m.Telemetry) < 0 || max(m.Control, m.Normal, m.Telemetry) > maxLane {
-		bad("a lane holds 1 to %d messages (0: default)", maxLane)
+	if m := c.Mailbox; min(m.Control, m.Normal, m.Telemetry, m.Stash) < 0 || max(m.Control, m.Normal, m.Telemetry, m.Stash) > maxLane {
+		bad("a lane, and the stash, holds 1 to %d messages (0: default)", maxLane)
 	}
 	if c.Supervisor != nil && c.Mailbox != (MailboxSpec{}) {
 		bad("a supervisor takes no messages: no Mailbox")

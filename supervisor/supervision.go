@@ -31,26 +31,25 @@ const (
 
 // child is a supervisor's record of one child.
 type child struct {
-	index   int
+	index   int32
+	state   childState
+	due     bool // to be started by the plan
+	told    bool // it was told to stop: its exit is no failure
+	barred  bool // it asked not to be restarted
+	ready   bool // this life became ready, at readyAt
+	failed  bool // out of its own budget, and no stable life since
+	held    bool // stopped by StopChild; only StartChild or a strategy starts it again
+	ordered bool // this start was asked for; its failure is the asker's
+	swept   bool // told by stopAll
 	node    *node
 	spec    *ChildSpec
-	state   childState
-	due     bool      // to be started by the plan
-	told    bool      // it was told to stop: its exit is no failure
-	barred  bool      // it asked not to be restarted
-	ready   bool      // this life became ready,
-	readyAt time.Time // at this time
-	failed  bool      // out of its own budget, and no stable life since
-	held    bool      // stopped by StopChild; only StartChild or a strategy starts it again
-	ordered bool      // this start was asked for; its failure is the asker's
-	swept   bool      // told by stopAll
-	ending  error     // why it ends by itself, as long as it does
-	orders  *orders   // nil if nobody waits
-	sh      *shell    // the current life, nil between lives
-	timer   *timer    // the one that its state needs, nil if none
-
-	window window
-	delays delays
+	sh      *shell // the current life, nil between lives
+	timer   *timer // the one that its state needs, nil if none
+	readyAt time.Duration
+	ending  error   // why it ends by itself, as long as it does
+	orders  *orders // nil if nobody waits
+	window  *window // of an isolating budget, once it failed
+	delays  delays
 }
 
 // supervision is one life of a supervisor. Everything in it happens on the
@@ -88,7 +87,7 @@ func newSupervision(sh *shell, spec *SupervisorSpec) *supervision {
 	s.children = make([]*child, len(spec.Children))
 	all := make([]child, len(spec.Children))
 	for i := range all {
-		all[i] = child{index: i, node: sh.node.children[i], spec: &spec.Children[i], due: true}
+		all[i] = child{index: int32(i), node: sh.node.children[i], spec: &spec.Children[i], due: true}
 		s.children[i] = &all[i]
 	}
 	return s
@@ -230,7 +229,7 @@ func (s *supervision) childReady(c *child) {
 		return
 	}
 	s.disarm(c)
-	c.state, c.ready, c.readyAt = childRunning, true, s.sh.sys.exec.Now()
+	c.state, c.ready, c.readyAt = childRunning, true, s.sh.sys.clock()
 	c.answer(nil)
 	s.proceed()
 }
@@ -350,7 +349,7 @@ func (s *supervision) fail(c *child, r Reason, cause error) {
 // message, also when there is nothing to wait for.
 func (s *supervision) restart(c *child, r Reason) {
 	now, random := s.sh.sys.exec.Now(), s.sh.sys.exec.Random
-	stable := c.ready && now.Sub(c.readyAt) >= c.spec.Backoff.resetAfter()
+	stable := c.ready && s.sh.sys.clock()-c.readyAt >= c.spec.Backoff.resetAfter()
 	wait := c.delays.next(c.spec.Backoff, stable, random)
 	if !s.withinBudget(c, stable, now) {
 		if !s.spec.Budget.Isolating {
@@ -374,7 +373,7 @@ func (s *supervision) restart(c *child, r Reason) {
 	}
 	switch s.spec.Strategy {
 	case RestForOne:
-		s.replan(c.index)
+		s.replan(int(c.index))
 	case OneForAll:
 		s.replan(0) // also those that are back already
 	}
@@ -385,6 +384,9 @@ func (s *supervision) restart(c *child, r Reason) {
 func (s *supervision) withinBudget(c *child, stable bool, now time.Time) bool {
 	if !s.spec.Budget.Isolating {
 		return s.window.allow(s.spec.Budget, now)
+	}
+	if c.window == nil {
+		c.window = &window{}
 	}
 	c.failed = c.failed && !stable || !c.window.allow(s.spec.Budget, now)
 	return !c.failed

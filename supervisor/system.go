@@ -42,7 +42,8 @@ type System struct {
 	spawns sync.Mutex
 	props  *actor.Props // of whoever is being spawned
 	fresh  *shell       // this one
-	prefix string       // of process names, so that several systems share one registry
+	began  time.Time
+	prefix string // of process names, so that several systems share one registry
 	root   *node
 	rootSh *shell
 
@@ -91,7 +92,7 @@ func Start(spec SupervisorSpec, opts Options) (*System, error) {
 		opts.Executor = NewReal(1)
 	}
 	s := &System{
-		opts: opts, exec: opts.Executor, proto: sharedProto(),
+		opts: opts, exec: opts.Executor, began: opts.Executor.Now(), proto: sharedProto(),
 		prefix: "s" + strconv.FormatUint(systemCounter.Add(1), 10) + "/",
 		places: map[string]*node{}, leftovers: map[*node]bool{}, up: make(chan struct{}), down: make(chan struct{}),
 	}
@@ -115,6 +116,9 @@ func Start(spec SupervisorSpec, opts Options) (*System, error) {
 		return s, nil
 	}
 }
+
+// clock is the time since the system began, monotonic.
+func (s *System) clock() time.Duration { return s.exec.Now().Sub(s.began) }
 
 func (s *System) startError() error {
 	if s.reason.Err != nil {
@@ -271,6 +275,7 @@ func (s *System) spawn(n *node, parentBox *mailbox, c *child) *shell {
 	sh := &shell{sys: s, node: n, parentBox: parentBox, child: c, epoch: n.epoch.Add(1)}
 	sh.c.sh = sh
 	sh.box = newMailbox(n)
+	sh.box.life = sh
 	if n.spec.Exclusive != "" {
 		sh.claim = s.claims.take(sh)
 	}
@@ -283,7 +288,7 @@ func (s *System) spawn(n *node, parentBox *mailbox, c *child) *shell {
 	s.emit(Event{Kind: EventStarting, Path: n.path, Incarnation: sh.epoch})
 	if err := s.register(sh); err != nil {
 		// Only another user of the process registry could have taken the name.
-		sh.reason = Reason{Kind: ExitError, Err: fmt.Errorf("spawn %s: %w", n.name, err)}
+		sh.reason = &Reason{Kind: ExitError, Err: fmt.Errorf("spawn %s: %w", n.name, err)}
 		sh.over.Store(true)
 		sh.ended()
 	}

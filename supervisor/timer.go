@@ -13,15 +13,14 @@ type Tick struct {
 // mailbox's lock, so that a cancelled timer is never delivered even if it has
 // already fired into the mailbox.
 type timer struct {
-	key        string
-	due        time.Time
-	period     time.Duration
-	state      bool
-	dead       bool
-	queued     bool // in the mailbox
-	index      int  // in the shell's list
-	generation uint64
-	stop       func() bool
+	key    string
+	due    time.Time
+	period time.Duration
+	state  bool
+	dead   bool
+	queued bool // in the mailbox
+	index  int  // in the shell's list
+	alarm  Alarm
 	// Of a supervisor's own timers.
 	child *child
 	what  supTimer
@@ -80,12 +79,7 @@ func (sh *shell) startTimer(t *timer, d time.Duration) {
 	t.index = len(sh.timers)
 	sh.timers = append(sh.timers, t)
 	sh.countTimers(1)
-	sh.run(t, d)
-}
-
-func (sh *shell) run(t *timer, d time.Duration) {
-	box, generation := sh.box, t.generation
-	t.stop = sh.sys.exec.AfterFunc(max(d, 0), func() { box.fire(t, generation) })
+	t.alarm = sh.sys.exec.Alarm(max(d, 0), func() Turner { return sh.box.fire(t) })
 }
 
 func (sh *shell) stopTimer(t *timer) bool {
@@ -112,7 +106,7 @@ func (sh *shell) kill(t *timer) bool {
 		return false
 	}
 	t.dead = true
-	t.stop()
+	t.alarm.Stop()
 	if t.queued {
 		sh.box.fired.remove(t)
 	}
@@ -132,11 +126,12 @@ func every(*timer) bool { return true }
 
 func (sh *shell) countTimers(n int64) {
 	sh.sys.timers.Add(n)
-	sh.node.timers.Add(n)
+	sh.node.timers.Add(int32(n))
 }
 
 // tick turns a fired timer into its message, and arms a periodic one for its
-// next absolute time. False: it was cancelled on its way.
+// next absolute time: its alarm has rung and was heard, so it can be set again.
+// False: it was cancelled on its way.
 func (sh *shell) tick(t *timer) (Tick, bool) {
 	now := sh.sys.exec.Now()
 	sh.box.mu.Lock()
@@ -152,7 +147,6 @@ func (sh *shell) tick(t *timer) (Tick, bool) {
 		tick.Missed = int(late / t.period)
 	}
 	t.due = t.due.Add(time.Duration(tick.Missed+1) * t.period)
-	t.generation++
-	sh.run(t, t.due.Sub(now))
+	t.alarm.Reset(t.due.Sub(now))
 	return tick, true
 }

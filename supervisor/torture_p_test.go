@@ -49,7 +49,7 @@ func TestTortureP(t *testing.T) {
 		tortureCase{name: "queue at the stop: stock's vanishes, ours is counted", run: againstStock("dead queue",
 			"waited 10, handled 0, unreported true", stopWhileQueued)},
 		tortureCase{name: "restart statistics: stock's grow, ours are flat", run: againstStock("restart statistics",
-			"after 2000 restarts it keeps 2000", restartsAreFlat)},
+			"after 2000 restarts it keeps 2000", restartsStayCheap)},
 	)
 }
 
@@ -300,8 +300,8 @@ func keepsEarlyMessage(t *testing.T, w *world) {
 	w.waitLine("got root/a#2 early 2")
 }
 
-// restartsAreFlat: in what a restart allocates and in what it leaves.
-func restartsAreFlat(t *testing.T, w *world) {
+// restartsStayCheap: in what a restart allocates and in what it leaves.
+func restartsStayCheap(t *testing.T, w *world) {
 	w.events.off = true // they would be the growth
 	w.start(spec{Budget: supervisor.Escalating(10, 1), Children: kids{with(w.log.Child("a", probe{}), func(c *kid) { c.Backoff = noBackoff })}})
 	restart := func() { w.send("a", supervisortest.Crash); w.advance(1); w.log.Take() }

@@ -117,12 +117,12 @@ func (sh *shell) workerReturned(w *worker) {
 
 func (sh *shell) countWorkers(n int64) {
 	sh.sys.workers.Add(n)
-	sh.node.workers.Add(n)
+	sh.node.workers.Add(int32(n))
 }
 
 func (sh *shell) countZombies(n int64) {
 	sh.sys.zombies.Add(n)
-	sh.node.zombies.Add(n)
+	sh.node.zombies.Add(int32(n))
 }
 
 func (sh *shell) worker(name string) *worker {
@@ -176,6 +176,10 @@ func (sh *shell) cancelAll() {
 
 const maxStack = 4 << 10
 
+// It is not inlined: its buffer would make every deferred recover, and with it
+// every turn, grow its goroutine's stack.
+//
+//go:noinline
 func cappedStack() string {
 	var buf [maxStack]byte
 	return string(buf[:runtime.Stack(buf[:], false)])

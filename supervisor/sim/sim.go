@@ -6,8 +6,9 @@
 // start at the beginning of a round gets one bounded turn, in an order drawn
 // from the seed; what becomes runnable meanwhile waits for the next round. The
 // clock stands still until nothing can run. A task's function runs inline, at
-// its step; a script may hold its start or its result back. A loop is not run:
-// it is there until its context ends or a script ends it.
+// its step; a script may hold its start or its result back. A handler or a task
+// may take virtual time, or hang: Sleep, Await, Block. A loop is not run: it is
+// there until its context ends or a script ends it.
 //
 // It must not know what the tree is about. A Sim is not safe for concurrent use.
 package sim
@@ -33,6 +34,8 @@ type Options struct {
 	// Hold says how long a task's start and result are held back in virtual
 	// time; Forever: until Release, even if its context ends.
 	Hold func(owner, name string) Hold
+	// Deaf says which loops go on when their context ends, until EndLoop.
+	Deaf func(owner, name string) bool
 }
 
 // Hold delays a task.
@@ -47,11 +50,17 @@ type Sim struct {
 	now    time.Time
 	rand   *rand.Rand
 	ready  []step
+	round  []step // what is left of the current round
 	timers timerHeap
 	serial uint64
 	loops  []*supervisor.Work
 	held   []held
 	rounds uint64
+
+	driver   *fiber // takes the steps of the current round
+	running  *fiber // whose code runs right now
+	idle     []*fiber
+	sleepers []*sleeper
 }
 
 // held is a part of a task that is held back for good.
@@ -64,7 +73,8 @@ var _ supervisor.Executor = (*Sim)(nil)
 
 // step is one thing to do in a round: an actor's turn or a part of a task.
 type step struct {
-	path string // of the actor, "" for a task
+	path string // of the actor
+	turn bool   // of the actor; else a part of a task, or of a turn that slept
 	do   func()
 }
 
@@ -93,21 +103,25 @@ func (s *Sim) Rounds() uint64 { return s.rounds }
 
 // AfterFunc calls f when virtual time has moved on by d.
 func (s *Sim) AfterFunc(d time.Duration, f func()) func() bool {
-	s.serial++
-	t := &simTimer{at: s.now.Add(max(d, 0)), serial: s.serial, f: f}
-	heap.Push(&s.timers, t)
-	return func() bool {
-		if t.index < 0 {
-			return false
+	t := &simTimer{sim: s, f: f, index: -1}
+	t.Reset(d)
+	return t.Stop
+}
+
+// Alarm queues the turn that fire asks for.
+func (s *Sim) Alarm(d time.Duration, fire func() supervisor.Turner) supervisor.Alarm {
+	t := &simTimer{sim: s, index: -1, f: func() {
+		if box := fire(); box != nil {
+			s.Turn(box)
 		}
-		heap.Remove(&s.timers, t.index)
-		return true
-	}
+	}}
+	t.Reset(d)
+	return t
 }
 
 // Turn queues an actor for the next round.
 func (s *Sim) Turn(t supervisor.Turner) {
-	s.ready = append(s.ready, step{t.Path(), t.Turn})
+	s.ready = append(s.ready, step{t.Path(), true, t.Turn})
 }
 
 // Work queues a task, or notes a loop.
@@ -129,11 +143,11 @@ func (s *Sim) Work(w *supervisor.Work) {
 func (s *Sim) later(w *supervisor.Work, d time.Duration, f func()) {
 	switch d {
 	case 0:
-		s.ready = append(s.ready, step{"", f})
+		s.ready = append(s.ready, step{w.Owner, false, f})
 	case Forever:
 		s.held = append(s.held, held{w, f})
 	default:
-		s.AfterFunc(d, func() { s.ready = append(s.ready, step{"", f}) })
+		s.AfterFunc(d, func() { s.ready = append(s.ready, step{w.Owner, false, f}) })
 	}
 }
 
@@ -143,7 +157,7 @@ func (s *Sim) Release(owner, name string) bool {
 	for i, h := range s.held {
 		if h.w.Owner == owner && h.w.Name == name {
 			s.held = append(s.held[:i], s.held[i+1:]...)
-			s.ready = append(s.ready, step{"", h.do})
+			s.ready = append(s.ready, step{h.w.Owner, false, h.do})
 			return true
 		}
 	}
@@ -165,6 +179,7 @@ func (s *Sim) EndLoop(owner, name string, err error) bool {
 // Wait runs the simulation until done yields, letting virtual time pass as
 // needed, at most limit. It is what makes Start, Stop and Ask work here.
 func (s *Sim) Wait(done <-chan struct{}, limit time.Duration) bool {
+	defer s.rest()
 	var end time.Time
 	if limit < 100*365*24*time.Hour {
 		end = s.now.Add(limit)
@@ -175,7 +190,7 @@ func (s *Sim) Wait(done <-chan struct{}, limit time.Duration) bool {
 			return true
 		default:
 		}
-		if s.Round() {
+		if s.takeRound() {
 			if rounds++; rounds > maxRounds {
 				panic(neverQuiet)
 			}
@@ -197,27 +212,41 @@ func (s *Sim) Wait(done <-chan struct{}, limit time.Duration) bool {
 
 // Round gives everybody who can run one turn; false if nobody can.
 func (s *Sim) Round() bool {
+	defer s.rest()
+	return s.takeRound()
+}
+
+func (s *Sim) takeRound() bool {
 	s.endLoops()
-	if len(s.ready) == 0 {
+	s.wakeEnded()
+	s.round, s.ready = append(s.ready, s.round...), nil // left: a step ended the goroutine
+	if len(s.round) == 0 {
 		return false
 	}
 	s.rounds++
-	round := s.ready
-	s.ready = nil
-	s.rand.Shuffle(len(round), func(i, j int) { round[i], round[j] = round[j], round[i] })
-	for _, st := range round {
-		if s.opts.OnTurn != nil && st.path != "" {
-			s.opts.OnTurn(st.path)
-		}
-		st.do()
+	s.rand.Shuffle(len(s.round), func(i, j int) { s.round[i], s.round[j] = s.round[j], s.round[i] })
+	for len(s.round) > 0 {
+		s.drive()
 	}
 	return true
+}
+
+// nextStep takes a step of the current round.
+func (s *Sim) nextStep() (st step, ok bool) {
+	if len(s.round) == 0 {
+		return step{}, false
+	}
+	st, s.round = s.round[0], s.round[1:]
+	if s.opts.OnTurn != nil && st.turn {
+		s.opts.OnTurn(st.path)
+	}
+	return st, true
 }
 
 func (s *Sim) endLoops() {
 	for i := 0; i < len(s.loops); {
 		w := s.loops[i]
-		if w.Context.Err() == nil {
+		if w.Context.Err() == nil || s.opts.Deaf != nil && s.opts.Deaf(w.Owner, w.Name) {
 			i++
 			continue
 		}
@@ -233,8 +262,13 @@ const neverQuiet = "sim: not quiet after 10,000,000 rounds: actors keep each oth
 
 // Quiesce runs rounds until nobody can run. The clock stands still.
 func (s *Sim) Quiesce() {
+	defer s.rest()
+	s.quiesce()
+}
+
+func (s *Sim) quiesce() {
 	for range maxRounds {
-		if !s.Round() {
+		if !s.takeRound() {
 			return
 		}
 	}
@@ -247,10 +281,11 @@ func (s *Sim) Advance(d time.Duration) { s.AdvanceTo(s.now.Add(d)) }
 
 // AdvanceTo is Advance to an absolute time; an earlier one only quiesces.
 func (s *Sim) AdvanceTo(t time.Time) {
-	s.Quiesce()
+	defer s.rest()
+	s.quiesce()
 	for next, ok := s.nextTimer(); ok && !next.After(t); next, ok = s.nextTimer() {
 		s.elapse(next)
-		s.Quiesce()
+		s.quiesce()
 	}
 	if t.After(s.now) {
 		s.now = t
@@ -278,14 +313,41 @@ func (s *Sim) elapse(t time.Time) {
 	}
 }
 
-// Timers is how many timers are armed.
-func (s *Sim) Timers() int { return len(s.timers) }
+// Timers is how many timers are armed, sleepers' not counted.
+func (s *Sim) Timers() (n int) {
+	n = len(s.timers)
+	for _, z := range s.sleepers {
+		if z.stop != nil {
+			n--
+		}
+	}
+	return n
+}
 
 type simTimer struct {
+	sim    *Sim
 	at     time.Time
 	serial uint64
 	f      func()
 	index  int
+}
+
+// Reset arms the timer.
+func (t *simTimer) Reset(d time.Duration) bool {
+	armed := t.Stop()
+	t.sim.serial++
+	t.at, t.serial = t.sim.now.Add(max(d, 0)), t.sim.serial
+	heap.Push(&t.sim.timers, t)
+	return armed
+}
+
+// Stop disarms the timer.
+func (t *simTimer) Stop() bool {
+	if t.index < 0 {
+		return false
+	}
+	heap.Remove(&t.sim.timers, t.index)
+	return true
 }
 
 type timerHeap []*simTimer

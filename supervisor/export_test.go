@@ -1,0 +1,9 @@
+package supervisor
+
+// Occupy takes the name of a place's process, as a stranger to the tree could,
+// until free is called. False: the name was taken.
+func (r Ref) Occupy() (free func(), ok bool) {
+	s := r.n.sys
+	pid, ok := s.proto.ProcessRegistry.Add(s.proto.DeadLetter, r.n.name)
+	return func() { s.proto.ProcessRegistry.Remove(pid) }, ok
+}
