@@ -182,6 +182,23 @@ func (m *mailbox) signal(msg any) {
 	}
 }
 
+// deliver queues a message of the runtime that the user shall get: in the Normal
+// lane, in its order, and never refused. False: the life is over.
+func (m *mailbox) deliver(msg any) bool {
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return false
+	}
+	m.lane[Normal].force(item{msg: msg})
+	wake := m.wake()
+	m.mu.Unlock()
+	if wake {
+		m.node.sys.exec.Turn(m)
+	}
+	return true
+}
+
 // fire queues a timer unless it was cancelled meanwhile. It returns the mailbox
 // if that needs a turn now.
 func (m *mailbox) fire(t *timer) Turner {

@@ -38,6 +38,8 @@ type node struct {
 	restarts uint64
 	last     string // reason of the last exit
 	until    time.Time
+	watchers map[*monitor]struct{} // of the life that runs here
+	crashes  *crashes
 	givenUp  bool // it missed its deadline while the system stopped
 }
 

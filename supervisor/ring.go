@@ -20,17 +20,22 @@ func (r *ring[T]) push(v T) bool {
 	if r.limit > 0 && r.len >= r.limit {
 		return false
 	}
+	r.force(v)
+	return true
+}
+
+// force is push beyond the limit.
+func (r *ring[T]) force(v T) {
 	if r.len == r.cap() {
 		r.grow()
 	}
 	*r.at(r.len) = v
 	r.len++
-	return true
 }
 
 func (r *ring[T]) grow() {
 	size := max(2*r.cap(), keepSlots)
-	if r.limit > 0 {
+	if r.len < r.limit {
 		size = min(size, r.limit)
 	}
 	buf := make([]T, size)

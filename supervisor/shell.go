@@ -63,7 +63,8 @@ type shell struct {
 	reason    Reason
 	timers    []*timer
 	workers   []*worker
-	live      int // workers not yet returned
+	monitors  map[Monitor]*monitor // under the mailbox's lock
+	live      int                  // workers not yet returned
 	ctx       context.Context
 	cancel    context.CancelFunc
 }
@@ -96,6 +97,8 @@ func (sh *shell) Receive(pc actor.Context) {
 		sh.ticked(msg)
 	case *call:
 		sh.asked(msg)
+	case *monitor:
+		sh.monitorDown(msg)
 	default:
 		if sh.sup != nil {
 			sh.sup.receive(msg)
@@ -193,7 +196,7 @@ func (sh *shell) ticked(t *timer) {
 func (sh *shell) guard(f func() error) (r Reason, failed bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			r, failed = Reason{Kind: ExitPanic, Value: v, Stack: cappedStack()}, true
+			r, failed = Reason{Kind: ExitPanic, Value: v, Stack: sh.sys.crashStack()}, true
 		}
 	}()
 	if err := f(); err != nil {
@@ -271,7 +274,7 @@ func (sh *shell) ended() {
 	sh.box.end()
 	sh.sys.actors.Add(-1)
 	sh.node.setExited(sh.reason, sh.epoch)
-	sh.sys.emit(Event{Kind: EventExited, Path: sh.node.path, Incarnation: sh.epoch, Reason: sh.reason})
+	sh.settle(sh.reason)
 	if sh.parentBox != nil {
 		sh.parentBox.signal(childExited{sh.child, sh.epoch, sh.reason, sh.ignored})
 	} else {
@@ -300,7 +303,7 @@ func (sh *shell) abandon(r Reason) bool {
 	sh.sys.proto.ProcessRegistry.Remove(sh.sys.proto.NewLocalPID(sh.node.name))
 	sh.sys.actors.Add(-1)
 	sh.node.setExited(r, sh.epoch)
-	sh.sys.emit(Event{Kind: EventExited, Path: sh.node.path, Incarnation: sh.epoch, Reason: r})
+	sh.settle(r)
 	return true
 }
 
