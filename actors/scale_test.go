@@ -50,7 +50,8 @@ func TestAStrayGoroutineIsNamed(t *testing.T) {
 	go func() { <-end }()
 	found := false
 	for _, s := range h.b.Ledger().Unaccounted {
-		found = found || s.Creator == "gatehouse/actors_test.TestAStrayGoroutineIsNamed.func1"
+		found = found || s.BeganIn == "gatehouse/actors_test.TestAStrayGoroutineIsNamed.func1" &&
+			s.Creator == "gatehouse/actors_test.TestAStrayGoroutineIsNamed"
 	}
 	close(end)
 	if !found {

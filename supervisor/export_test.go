@@ -7,3 +7,10 @@ func (r Ref) Occupy() (free func(), ok bool) {
 	pid, ok := s.proto.ProcessRegistry.Add(s.proto.DeadLetter, r.n.name)
 	return func() { s.proto.ProcessRegistry.Remove(pid) }, ok
 }
+
+// Watchers is how many monitors are noted at a place.
+func Watchers(r Ref) int {
+	r.n.lock.Lock()
+	defer r.n.lock.Unlock()
+	return len(r.n.watchers)
+}

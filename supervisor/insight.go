@@ -38,10 +38,14 @@ const (
 	EventEscalated  // a supervisor gives up because of the child at Path
 	EventAbandoned  // still running after its stop deadline; Detail is its stack
 	EventRefused    // Count messages refused so far; at most one event a second
+	// EventCrashed: a life of an actor ended by an error or a panic. Of each place
+	// the first crash is reported, then one a minute at most; Count is how many
+	// there were since the last report, this one included.
+	EventCrashed
 )
 
 var eventNames = [...]string{
-	"starting", "ready", "exited", "restarting", "failed", "escalated", "abandoned", "refused",
+	"starting", "ready", "exited", "restarting", "failed", "escalated", "abandoned", "refused", "crashed",
 }
 
 func (k EventKind) String() string { return eventNames[k] }

@@ -19,7 +19,7 @@ func TestEvents(t *testing.T) {
 	equal(t, "events", []string{
 		"starting root#1 normal 0s", "starting root/s#1 normal 0s", "starting root/s/x#1 normal 0s",
 		"ready root/s/x#1 normal 0s", "ready root/s#1 normal 0s", "ready root#1 normal 0s",
-		"exited root/s/x#1 error: crash 0s", "restarting root/s/x#0 error: crash 0s",
+		"exited root/s/x#1 error: crash 0s", "crashed root/s/x#1 error: crash 0s", "restarting root/s/x#0 error: crash 0s",
 		"starting root/s/x#2 normal 0s", "ready root/s/x#2 normal 0s",
 		"exited root/s/x#2 error: crash 0s", "escalated root/s/x#0 error: crash 0s",
 		"exited root/s#1 error: child root/s/x: restart budget exceeded after crash 0s",
@@ -70,5 +70,6 @@ func TestNames(t *testing.T) {
 	equal(t, "deliveries", "down refused accepted replaced coalesced", fmt.Sprint(
 		supervisor.Down, " ", supervisor.Refused, " ", supervisor.Accepted, " ", supervisor.Replaced, " ", supervisor.Coalesced))
 	equal(t, "states", "stopped failed ignored", fmt.Sprint(supervisor.StateStopped, " ", supervisor.StateFailed, " ", supervisor.StateIgnored))
-	equal(t, "events", "starting abandoned refused", fmt.Sprint(supervisor.EventStarting, " ", supervisor.EventAbandoned, " ", supervisor.EventRefused))
+	equal(t, "events", "starting abandoned refused crashed", fmt.Sprint(
+		supervisor.EventStarting, " ", supervisor.EventAbandoned, " ", supervisor.EventRefused, " ", supervisor.EventCrashed))
 }

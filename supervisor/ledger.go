@@ -33,14 +33,6 @@ type Ledger struct {
 	HookPanics   uint64 // panics of OnEvent and OnFatal, which nobody else sees
 }
 
-// Stray is a group of goroutines that nobody owns, all with the same stack.
-type Stray struct {
-	Count   int
-	Creator string // the function they began in
-	Labels  string
-	Stack   string
-}
-
 // knownRoots are the functions in which goroutines begin that belong to the
 // process and not to a tree.
 var knownRoots = map[string]string{
@@ -69,6 +61,7 @@ func (s *System) Ledger(known ...string) Ledger {
 		DeadStopped: s.dead.stopped.Load(), DeadReplaced: s.dead.replaced.Load(), DeadTimers: s.dead.timers.Load(),
 		Coalesced: s.dead.coalesced.Load(), HookPanics: s.hookPanics.Load(),
 	}
+	var left []*group
 	for _, g := range goroutines() {
 		l.Goroutines += g.count
 		if path, ours := strings.CutPrefix(g.labels[labelActor], s.prefix); ours && s.owns(path) {
@@ -79,9 +72,9 @@ func (s *System) Ledger(known ...string) Ledger {
 			l.Named[name] += g.count
 			continue
 		}
-		labels, _ := json.Marshal(g.labels) //nolint:errchkjson // a map of strings
-		l.Unaccounted = append(l.Unaccounted, Stray{g.count, g.root(), string(labels), g.stack})
+		left = append(left, g)
 	}
+	l.Unaccounted = strays(left)
 	return l
 }
 

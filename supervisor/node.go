@@ -43,6 +43,8 @@ type node struct {
 	restarts uint64
 	last     string // reason of the last exit
 	until    *time.Time
+	watchers map[*monitor]struct{} // of the life that runs here
+	crashes  *crashes
 }
 
 // refusals of a place, counted by lane. Most places never refuse.

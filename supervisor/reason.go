@@ -21,7 +21,8 @@ var exitKindNames = [...]string{"normal", "shutdown", "error", "panic", "killed"
 func (k ExitKind) String() string { return exitKindNames[k] }
 
 // Reason is why a life of an actor ended. Err is set for ExitError, Value and
-// Stack for ExitPanic.
+// Stack for ExitPanic; Stack is at most 4 KiB, and taken of ten panics a second
+// in the whole system.
 type Reason struct {
 	Kind  ExitKind
 	Err   error

@@ -64,7 +64,8 @@ type shell struct {
 	reason    *Reason     // once it ends
 	timers    []*timer
 	workers   []*worker
-	live      int // workers not yet returned
+	monitors  map[Monitor]*monitor // under the mailbox's lock
+	live      int                  // workers not yet returned
 	ctx       context.Context
 	cancel    context.CancelFunc
 }
@@ -108,6 +109,8 @@ func (sh *shell) handle(msg any) {
 		sh.asked(msg)
 	case *ask:
 		sh.answered(msg)
+	case *monitor:
+		sh.monitorDown(msg)
 	default:
 		if sh.sup != nil {
 			sh.sup.receive(msg)
@@ -214,7 +217,7 @@ func (sh *shell) ticked(t *timer) {
 func (sh *shell) guard(f func() error) (r Reason, failed bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			r, failed = Reason{Kind: ExitPanic, Value: v, Stack: cappedStack()}, true
+			r, failed = Reason{Kind: ExitPanic, Value: v, Stack: sh.sys.crashStack()}, true
 		}
 	}()
 	if err := f(); err != nil {
@@ -300,7 +303,7 @@ func (sh *shell) ended() {
 	sh.node.disownAll()
 	sh.sys.actors.Add(-1)
 	sh.node.setExited(*sh.reason, sh.epoch)
-	sh.sys.emit(Event{Kind: EventExited, Path: sh.node.path, Incarnation: sh.epoch, Reason: *sh.reason})
+	sh.settle(*sh.reason)
 	if sh.parentBox != nil {
 		sh.parentBox.signal(childExited{sh.child, sh.epoch, *sh.reason, sh.ignored})
 	} else {
@@ -337,7 +340,7 @@ func (sh *shell) abandon(r Reason, again bool) bool {
 	sh.sys.proto.ProcessRegistry.Remove(sh.sys.proto.NewLocalPID(sh.node.name))
 	sh.sys.actors.Add(-1)
 	sh.node.setExited(r, sh.epoch)
-	sh.sys.emit(Event{Kind: EventExited, Path: sh.node.path, Incarnation: sh.epoch, Reason: r})
+	sh.settle(r)
 	sh.sys.countAbandoned()
 	return true
 }

@@ -67,7 +67,7 @@ func drawFaults(seed uint64, actors []string) (faults []fault) {
 				f.At++ // else the tree does not even come up
 			}
 		default:
-			f.Kind, f.At = pick(r, "flood", "flood", "stall", "stall", "task-held", "stop"), r.IntN(steps)
+			f.Kind, f.At = pick(r, "flood", "flood", "stall", "stall", "task-held", "stop"), r.IntN(scriptSteps)
 		}
 		faults = append(faults, f)
 	}

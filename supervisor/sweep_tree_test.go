@@ -14,8 +14,8 @@ import (
 	"gatehouse/supervisor/supervisortest"
 )
 
-// steps is how long a script is.
-const steps = 40
+// scriptSteps is how long a script is.
+const scriptSteps = 40
 
 // mostActors bounds a random tree.
 const mostActors = 50
@@ -332,8 +332,8 @@ func (g *grove) torture(faults []fault) []string {
 		return g.model.wrong
 	}
 	g.sys = sys
-	stop := steps
-	for step := range steps {
+	stop := scriptSteps
+	for step := range scriptSteps {
 		g.strike(step, faults, &stop)
 		if step >= stop || len(g.model.wrong) > 0 {
 			break

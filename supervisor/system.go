@@ -60,7 +60,9 @@ type System struct {
 	actors, timers, workers, zombies atomic.Int64
 	dead                             deadLetters
 	hookPanics                       atomic.Uint64
-	stacks                           limiter
+	stacks, crashStacks              limiter
+	streams                          streams
+	monitors                         atomic.Uint64 // made so far
 }
 
 // An ActorSystem costs 2.8 MiB and has no stop of its own: one serves the whole
@@ -262,6 +264,7 @@ func (s *System) rootExited(r Reason) {
 		wasUp = true
 	default:
 	}
+	s.streams.end()
 	close(s.down)
 	s.rootReady()
 	if fatal && wasUp && s.opts.OnFatal != nil {
@@ -314,22 +317,5 @@ func (s *System) deadLetter(msg any, why error, cause *atomic.Uint64) {
 	cause.Add(1)
 	if c, ok := msg.(*call); ok {
 		c.to.answer(nil, why)
-	}
-}
-
-func (s *System) emit(e Event) {
-	if s.opts.OnEvent == nil {
-		return
-	}
-	e.Time = s.exec.Now()
-	defer s.survivePanic()
-	s.opts.OnEvent(e)
-}
-
-// survivePanic keeps a hook's panic from killing the process, or an actor that
-// has nothing to do with it.
-func (s *System) survivePanic() {
-	if recover() != nil {
-		s.hookPanics.Add(1)
 	}
 }

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"runtime"
 	"slices"
 	"time"
 )
@@ -69,17 +68,17 @@ func (sh *shell) startWorker(name string, loop bool, limit time.Duration, f func
 	sh.workers = append(sh.workers, w)
 	sh.sys.exec.Work(&Work{
 		Owner: sh.node.path, Name: name, Loop: loop, Context: ctx, process: sh.node.name,
-		do:   func() { w.value, w.err = guarded(ctx, f) },
+		do:   func() { w.value, w.err = sh.guarded(ctx, f) },
 		done: func() { sh.workerReturned(w) },
 		fail: func(err error) { w.err = err; sh.workerReturned(w) },
 	})
 	return nil
 }
 
-func guarded(ctx context.Context, f func(context.Context) (any, error)) (v any, err error) {
+func (sh *shell) guarded(ctx context.Context, f func(context.Context) (any, error)) (v any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			v, err = nil, &PanicError{r, cappedStack()}
+			v, err = nil, &PanicError{r, sh.sys.crashStack()}
 		}
 	}()
 	return f(ctx)
@@ -172,15 +171,4 @@ func (sh *shell) cancelAll() {
 	if cancel != nil {
 		cancel()
 	}
-}
-
-const maxStack = 4 << 10
-
-// It is not inlined: its buffer would make every deferred recover, and with it
-// every turn, grow its goroutine's stack.
-//
-//go:noinline
-func cappedStack() string {
-	var buf [maxStack]byte
-	return string(buf[:runtime.Stack(buf[:], false)])
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -272,6 +273,50 @@ func TestLedgerFindsStrays(t *testing.T) {
 	gate.Open()
 	w.wait("gone", func() bool { return len(w.sys.Ledger().Unaccounted) == 0 })
 }
+
+// TestLedgerNamesCreators: strays with one body and the same labels are told
+// apart by who started them; what is known of each is exact.
+func TestLedgerNamesCreators(t *testing.T) {
+	w := realWorld(t)
+	w.start(spec{Children: kids{results(w)}})
+	gate := supervisortest.NewGate()
+	defer gate.Open()
+	in := make(chan struct{}, 5)
+	strayFromHere(in, gate, 2)
+	strayFromThere(in, gate)
+	pprof.Do(context.Background(), pprof.Labels("k", "a b"), func(context.Context) {
+		go func() { straying(in, gate) }()
+	})
+	go func() { straying(in, gate) }()
+	for range 5 {
+		<-in
+	}
+	var got []string
+	w.wait("all are where they wait", func() bool {
+		got = nil
+		for _, s := range w.sys.Ledger().Unaccounted {
+			got = append(got, strings.ReplaceAll(fmt.Sprintf("%d %s > %s %s", s.Count, s.Creator, s.BeganIn, s.Labels), "gatehouse/supervisor_test.", ""))
+		}
+		slices.Sort(got)
+		return len(got) == 4
+	})
+	equal(t, "strays", []string{
+		"1 TestLedgerNamesCreators > TestLedgerNamesCreators.func2 {}",
+		`1 TestLedgerNamesCreators.func1 > TestLedgerNamesCreators.func1.1 {"k":"a b"}`,
+		"1 strayFromThere > straying {}",
+		"2 strayFromHere > straying {}",
+	}, got)
+	gate.Open()
+	w.wait("gone", func() bool { return len(w.sys.Ledger().Unaccounted) == 0 })
+}
+
+func strayFromHere(in chan<- struct{}, g *supervisortest.Gate, n int) {
+	for range n {
+		go straying(in, g)
+	}
+}
+
+func strayFromThere(in chan<- struct{}, g *supervisortest.Gate) { go straying(in, g) }
 
 func straying(in chan<- struct{}, g *supervisortest.Gate) {
 	in <- struct{}{}

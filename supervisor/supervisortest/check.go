@@ -79,7 +79,7 @@ func leaks(sys *supervisor.System) string {
 		}
 	}
 	for _, s := range l.Unaccounted {
-		return fmt.Sprintf("%d goroutine(s) from %s, labels %s:\n%s", s.Count, s.Creator, s.Labels, s.Stack)
+		return fmt.Sprintf("%d goroutine(s) started by %s in %s, labels %s:\n%s", s.Count, s.Creator, s.BeganIn, s.Labels, s.Stack)
 	}
 	return ""
 }
