@@ -195,7 +195,7 @@ func TestSweepAsks(t *testing.T) {
 		}
 	}
 	t.Log(answers)
-	for _, err := range []error{nil, supervisor.ErrDown, supervisor.ErrRefused, supervisor.ErrStopped, supervisor.ErrNoAnswer} {
+	for _, err := range []error{nil, supervisor.ErrDown, supervisor.ErrRefused, supervisor.ErrRestarted, supervisor.ErrNoAnswer} {
 		if answers[fmt.Sprint(err)] == 0 {
 			t.Errorf("no answer was %v", err)
 		}
