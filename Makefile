@@ -43,7 +43,7 @@ demo: ## run a building with people in it; flags by ARGS='--http 127.0.0.1:8490'
 	@exec $(BIN)/gatehouse demo $(ARGS)
 
 .PHONY: test
-test: check-fmt vet staticcheck race sweeps ## everything that CI runs
+test: check-fmt vet staticcheck race sweeps leakprofile ## everything that CI runs
 
 # Succeeds when Erlang's supervisor is there as code that can be compiled again.
 ERLANG_WORKS = ( command -v escript && erl -noshell -eval '\
@@ -140,6 +140,14 @@ sweeps:
 sim: ## run the seed sweeps alone, e.g. make sim SEEDS=10000, or one tree: SEED=17
 	@if [ -n "$(SEED)" ]; then go test -count=1 -v -run '^TestSweepTrees$$' ./supervisor; \
 	else go test -count=1 -run '^TestSweep' -timeout $(TIMEOUT) ./...; fi
+
+# The build has Go's goroutine leak profile; the TestMain of these packages looks at it
+# (supervisortest.Main).
+.PHONY: leakprofile
+leakprofile: ## run actors' tests; fail on goroutines that Go proves to be stuck for ever
+	@echo "== goroutine leak profile"
+	@GOEXPERIMENT=goroutineleakprofile LEAKPROFILE=1 \
+		go test -count=1 -vet=off -skip '^TestSweep' -timeout $(TIMEOUT) ./supervisor/... ./actors
 
 # How many scripts `make otp` runs, or the seed of the only one.
 SCRIPTS ?= 5000

@@ -46,7 +46,7 @@ func parseFault(line string) (f fault, err error) {
 	return f, err
 }
 
-// hits reports whether the fault strikes the n-th message, life or step.
+// hits reports whether the fault is due at the n-th message, life or step.
 func (f fault) hits(n int) bool { return n >= f.At && n < f.At+f.Times }
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }

@@ -183,7 +183,7 @@ func (l *leaf) saw(s seen) {
 
 func (l *leaf) note(what, text string) { l.saw(seen{What: what, Text: text}) }
 
-// suffers calls f with every fault of a kind that strikes now.
+// suffers calls f with every fault of a kind that is due now.
 func (l *leaf) suffers(prefix string, n int, f func(fault)) {
 	for _, x := range l.g.faults[l.path] {
 		if strings.HasPrefix(x.Kind, prefix) && x.hits(n) {
@@ -334,7 +334,7 @@ func (g *grove) torture(faults []fault) []string {
 	g.sys = sys
 	stop := scriptSteps
 	for step := range scriptSteps {
-		g.strike(step, faults, &stop)
+		g.inflict(step, faults, &stop)
 		if step >= stop || len(g.model.wrong) > 0 {
 			break
 		}
@@ -344,8 +344,8 @@ func (g *grove) torture(faults []fault) []string {
 	return g.model.wrong
 }
 
-// strike carries out the faults of a step.
-func (g *grove) strike(step int, faults []fault, stop *int) {
+// inflict carries out the faults of a step.
+func (g *grove) inflict(step int, faults []fault, stop *int) {
 	for _, f := range faults {
 		if f.At != step {
 			continue

@@ -168,7 +168,7 @@ func stockNil() string {
 
 // flood sends n messages on a goroutine of its own and counts those that are
 // through.
-func flood(s *actor.ActorSystem, pid *actor.PID, n int) *atomic.Int64 {
+func floodStock(s *actor.ActorSystem, pid *actor.PID, n int) *atomic.Int64 {
 	var through atomic.Int64
 	go func() {
 		for i := range n {
@@ -182,7 +182,7 @@ func flood(s *actor.ActorSystem, pid *actor.PID, n int) *atomic.Int64 {
 func stockFull() string {
 	s, l := stock(), &stockLog{}
 	pid, _ := stockBlocked(s, l, actor.WithMailbox(actor.Bounded(10)))
-	through := flood(s, pid, 64)
+	through := floodStock(s, pid, 64)
 	patiently(func() bool { return through.Load() >= 16 })
 	stuck := stays(func() bool { return through.Load() > 16 })
 	return fmt.Sprintf("a box of 10 takes %d, the next sender is stuck %v", through.Load(), stuck)
@@ -223,7 +223,7 @@ func stockVanish() string {
 	s, l := stock(), &stockLog{}
 	dead := deadLetters(s, isInt)
 	pid, gate := stockBlocked(s, l, actor.WithMailbox(actor.Bounded(16)))
-	through := flood(s, pid, 64)
+	through := floodStock(s, pid, 64)
 	patiently(func() bool { return through.Load() >= 16 })
 	s.Root.Stop(pid)
 	gate.Open()

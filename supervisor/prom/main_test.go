@@ -1,0 +1,10 @@
+package prom_test
+
+import (
+	"testing"
+
+	"gatehouse/supervisor/supervisortest"
+)
+
+// TestMain looks for leaked goroutines at the end.
+func TestMain(m *testing.M) { supervisortest.Main(m) }
