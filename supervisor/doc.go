@@ -108,8 +108,11 @@
 //
 // # Insight
 //
-// System.Tree is the tree as a value, as JSON and as text, OnEvent is told what
-// happens, System.Ledger says who owns every goroutine of the process.
+// System.Tree is the tree as a value, as JSON and as text. OnEvent is told what
+// happens, System.Subscribe is a bounded stream of it; crashes are reported once
+// a minute for each place. System.Ledger says who owns every goroutine of the
+// process. An actor watches another with Context.Monitor. Package prom makes
+// metrics of it all.
 //
 // # Simulation
 //
