@@ -50,7 +50,15 @@ var knownRoots = map[string]string{
 	"runtime.runFinalizers":    "runtime",
 	"runtime.runCleanups":      "runtime",
 	"runtime.goexit1":          "ending", // has returned already
+	waitingForTurns:            waitsForTurn,
 }
+
+// A goroutine that waits for its next turn works for nobody. One that is in a
+// turn has labels.
+const (
+	waitingForTurns = "gatehouse/supervisor.(*Real).takeTurns"
+	waitsForTurn    = "turns"
+)
 
 // Ledger takes stock. Goroutines that begin in a function listed in known are
 // counted as Named under that name, besides the process's own few.
@@ -115,7 +123,7 @@ func (g *group) name(known []string) string {
 		}
 	}
 	for i := len(g.frames) - 1; i >= 0; i-- {
-		if name := knownRoots[g.frames[i]]; name != "" {
+		if name := knownRoots[g.frames[i]]; name != "" && (name != waitsForTurn || len(g.labels) == 0) {
 			return name
 		}
 	}

@@ -5,19 +5,24 @@ import (
 	"math/rand/v2"
 	"runtime/pprof"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Real runs a System on the machine. It is the only place in the house that
 // starts goroutines and reads the clock.
 type Real struct {
-	mu   sync.Mutex
-	rand *rand.Rand
+	mu    sync.Mutex
+	rand  *rand.Rand
+	turns turns
 }
 
 // NewReal returns an executor whose jitter is drawn from seed.
 func NewReal(seed uint64) *Real {
-	return &Real{rand: rand.New(rand.NewPCG(seed, seed))}
+	return &Real{
+		rand:  rand.New(rand.NewPCG(seed, seed)),
+		turns: turns{next: make(chan Turner), leave: make(chan struct{})},
+	}
 }
 
 var _ Executor = (*Real)(nil)
@@ -31,16 +36,98 @@ func (*Real) AfterFunc(d time.Duration, f func()) func() bool {
 }
 
 // Alarm is time.AfterFunc, whose goroutine takes the mailbox's turn itself.
-func (*Real) Alarm(d time.Duration, fire func() Turner) Alarm {
+func (r *Real) Alarm(d time.Duration, fire func() Turner) Alarm {
 	return time.AfterFunc(d, func() {
-		if t := fire(); t != nil {
+		if t := fire(); t != nil && !r.turns.hand(t) {
 			labelled(t)
 		}
 	})
 }
 
-// Turn starts a goroutine for the turn: an idle actor has none.
-func (*Real) Turn(t Turner) { go labelled(t) }
+// Turn gives the turn to a goroutine that waits for one, or to a new one: an
+// idle actor has none.
+func (r *Real) Turn(t Turner) {
+	if !r.turns.hand(t) {
+		go r.takeTurns(t)
+	}
+}
+
+// turns are the goroutines that have taken a turn and wait for another: their
+// stacks have grown already, which is half of what a short turn costs. They
+// leave when there was nothing to do for a while.
+type turns struct {
+	next    chan Turner
+	leave   chan struct{}
+	waiting atomic.Int32
+	handed  atomic.Uint64
+	watched atomic.Bool // somebody will look whether they are still needed
+}
+
+const (
+	mostWaiting = 8
+	waitAWhile  = 10 * time.Millisecond
+)
+
+// hand gives the turn to one that waits; false: none does.
+func (w *turns) hand(t Turner) bool {
+	if w.waiting.Load() == 0 {
+		return false
+	}
+	select {
+	case w.next <- t:
+		return true
+	default:
+		return false
+	}
+}
+
+// takeTurns takes one turn after the other as long as there are any.
+func (r *Real) takeTurns(t Turner) {
+	nobody := context.Background()
+	for ok := true; ok; t, ok = r.turns.wait() {
+		labelled(t)
+		pprof.SetGoroutineLabels(nobody)
+	}
+}
+
+func (w *turns) wait() (t Turner, ok bool) {
+	if w.waiting.Add(1) > mostWaiting || w.next == nil {
+		w.waiting.Add(-1)
+		return nil, false
+	}
+	if w.watched.CompareAndSwap(false, true) {
+		w.watch(w.handed.Load())
+	}
+	select {
+	case t = <-w.next:
+		w.handed.Add(1)
+		ok = true
+	case <-w.leave:
+	}
+	w.waiting.Add(-1)
+	return t, ok
+}
+
+// watch looks, after a while, whether a turn was handed over since.
+func (w *turns) watch(handed uint64) {
+	time.AfterFunc(waitAWhile, func() {
+		if now := w.handed.Load(); now != handed {
+			w.watch(now)
+			return
+		}
+		w.watched.Store(false)
+		for w.waiting.Load() > 0 {
+			select {
+			case w.leave <- struct{}{}:
+			default: // it is just taking a turn, and will watch anew when it waits again
+				if w.waiting.Load() > 0 && w.watched.CompareAndSwap(false, true) {
+					w.watch(w.handed.Load())
+				}
+				return
+			}
+		}
+	})
+}
 
 // labelled marks the goroutine as the actor's, so that a handler that never
 // returns can be found by its stack.
