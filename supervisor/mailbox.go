@@ -199,9 +199,14 @@ func (m *mailbox) put(it item, class Class) (d Delivery, dropped any) {
 			d = Replaced
 		}
 	}
-	q.push(it)
-	if class.Lane == Control {
+	switch class.Lane {
+	case Normal:
+		m.push(it)
+	case Control:
+		q.push(it)
 		m.hurry()
+	default:
+		q.push(it)
 	}
 	return orDefault(d, Accepted), dropped
 }
@@ -267,7 +272,7 @@ func (m *mailbox) deliverLocked(msg any) (ok, wake bool) {
 	if m.closed {
 		return false, false
 	}
-	m.normal.push(item{msg: msg, ours: true})
+	m.push(item{msg: msg, ours: true})
 	m.exempt++
 	return true, m.wake()
 }

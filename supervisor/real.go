@@ -188,7 +188,7 @@ func (*Real) Wait(done <-chan struct{}, limit time.Duration) bool {
 
 // Throughput is how many messages an actor handles before others get the
 // processor.
-func (*Real) Throughput() int { return 64 }
+func (*Real) Throughput() int { return 300 }
 
 // Random is uniform in [0, 1).
 func (r *Real) Random() float64 {

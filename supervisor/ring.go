@@ -1,7 +1,11 @@
 package supervisor
 
-// keepSlots is the buffer that an empty ring keeps; a larger one is freed.
-const keepSlots = 4
+// keepSlots is the buffer that an empty ring keeps; a larger one than bigSlots is
+// freed at once, one between when the turn rests.
+const (
+	keepSlots = 4
+	bigSlots  = 64
+)
 
 // ring is a queue that grows on use and gives a large buffer back when it is
 // empty. Not safe for concurrent use.
@@ -21,8 +25,10 @@ func (r *ring[T]) push(v T) {
 	r.len++
 }
 
-func (r *ring[T]) grow() {
-	buf := make([]T, max(2*len(r.buf), keepSlots))
+func (r *ring[T]) grow() { r.move(make([]T, max(2*len(r.buf), keepSlots))) }
+
+// move goes on in another buffer, which has room for all.
+func (r *ring[T]) move(buf []T) {
 	for i := range r.len {
 		buf[i] = *r.at(i)
 	}
@@ -41,7 +47,7 @@ func (r *ring[T]) pop() (v T, ok bool) {
 	r.len--
 	if r.len == 0 {
 		r.head = 0
-		if len(r.buf) > keepSlots {
+		if len(r.buf) > bigSlots {
 			r.buf = nil
 		}
 	}

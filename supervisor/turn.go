@@ -6,7 +6,7 @@ import (
 )
 
 // batchSize is how many messages a turn takes out of the Normal lane at once.
-const batchSize = 32
+const batchSize = 64
 
 // batch is what a turn took out of the Normal lane under one lock. Each message
 // still waits until it is claimed, by the turn or, under the mailbox's lock, by
@@ -224,8 +224,23 @@ func (m *mailbox) buryLocked() bool {
 	return true
 }
 
+// buffers serve the mailboxes that have more than a few messages waiting.
+var buffers = sync.Pool{New: func() any { return new([bigSlots]item) }}
+
+// push queues in the Normal lane.
+func (m *mailbox) push(it item) {
+	if m.normal.len == keepSlots && len(m.normal.buf) == keepSlots {
+		m.normal.move(buffers.Get().(*[bigSlots]item)[:])
+	}
+	m.normal.push(it)
+}
+
 // rest gives back what only a turn needs; the batch is empty.
 func (m *mailbox) rest() {
+	if m.normal.len == 0 && len(m.normal.buf) == bigSlots {
+		buffers.Put((*[bigSlots]item)(m.normal.buf))
+		m.normal = ring[item]{}
+	}
 	if m.batch != nil {
 		batches.Put(m.batch)
 		m.batch = nil
