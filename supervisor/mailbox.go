@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 )
@@ -81,6 +82,9 @@ type mailbox struct {
 	closed    bool // user lanes refuse
 	detached  bool // never calls its invoker again
 	zombie    bool
+
+	began    atomic.Uint32 // tick of the watch in which the handler began
+	reported uint32        // the same, of the last one reported as slow
 }
 
 // item is a queued message. Its key is kept beside it: asking the message for
@@ -228,8 +232,9 @@ func (m *mailbox) wake() bool {
 
 // Turn handles up to Throughput messages.
 func (m *mailbox) Turn() {
-	returned := false
+	returned, tick := false, m.node.sys.watch.begin()
 	defer func() {
+		m.node.sys.watch.end(tick)
 		if !returned {
 			m.cutOff()
 		}
@@ -287,6 +292,7 @@ func (m *mailbox) next() (msg any, system, ok bool) {
 		return nil, false, false
 	}
 	m.running, m.handling = true, nil
+	m.note()
 	if msg, ok := m.signals.pop(); ok {
 		return msg, isProtoSystem(msg), true
 	}
