@@ -14,3 +14,6 @@ func Watchers(r Ref) int {
 	defer r.n.lock.Unlock()
 	return len(r.n.watchers)
 }
+
+// Ticks is how often the watch over handlers looked.
+func Ticks(s *System) uint32 { return s.watch.tick.Load() }

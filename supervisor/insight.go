@@ -42,10 +42,11 @@ const (
 	// the first crash is reported, then one a minute at most; Count is how many
 	// there were since the last report, this one included.
 	EventCrashed
+	EventSlow // a handler has run for Wait, longer than HandlerLimit; Detail is its stack
 )
 
 var eventNames = [...]string{
-	"starting", "ready", "exited", "restarting", "failed", "escalated", "abandoned", "refused", "crashed",
+	"starting", "ready", "exited", "restarting", "failed", "escalated", "abandoned", "refused", "crashed", "slow",
 }
 
 func (k EventKind) String() string { return eventNames[k] }
@@ -77,7 +78,10 @@ type Tree struct {
 	Timers      int64      `json:"timers"`
 	Workers     int64      `json:"workers"`
 	Zombies     int64      `json:"zombies"`
-	Children    []Tree     `json:"children,omitempty"`
+	// Busy is for how long the handler that runs now has run, at least, in steps of
+	// a quarter of Options.HandlerLimit; 0 without that watch.
+	Busy     time.Duration `json:"busy,omitempty"`
+	Children []Tree        `json:"children,omitempty"`
 }
 
 // Tree is the whole tree as a value.
@@ -96,7 +100,7 @@ func (n *node) tree() Tree {
 	}
 	n.lock.Unlock()
 	if box := n.box.Load(); box != nil {
-		t.Queued = box.queued()
+		t.Queued, t.Busy = box.queued(), n.sys.watch.busy(box)
 	}
 	for _, c := range n.below() {
 		t.Children = append(t.Children, c.tree())
@@ -140,6 +144,9 @@ func (t *Tree) write(b *strings.Builder, depth int) {
 		if f.n != 0 {
 			fmt.Fprintf(b, " %s=%d", f.name, f.n)
 		}
+	}
+	if t.Busy != 0 {
+		fmt.Fprintf(b, " busy=%v", t.Busy)
 	}
 	if t.LastReason != "" {
 		fmt.Fprintf(b, " last=%q", t.LastReason)

@@ -178,13 +178,28 @@ const stacksPerSecond = 10
 
 // stackOf is the stacks of the goroutines that work for a place right now.
 func (s *System) stackOf(path string) string {
+	return s.limitedStacks(path, true)
+}
+
+// handlerStack is stackOf without the workers.
+func (s *System) handlerStack(path string) string { return s.limitedStacks(path, false) }
+
+func (s *System) limitedStacks(path string, workers bool) string {
 	if !s.stacks.allow(s.exec.Now(), stacksPerSecond) {
 		return "stack left out: too many within a second"
 	}
+	return s.stacksOf(goroutines(), path, workers)
+}
+
+func (s *System) stacksOf(groups []*group, path string, workers bool) string {
 	var b strings.Builder
-	for _, g := range goroutines() {
-		if g.labels[labelActor] == s.prefix+path {
-			fmt.Fprintf(&b, "%d goroutine(s), worker %q:\n%s", g.count, g.labels[labelWorker], g.stack)
+	for _, g := range groups {
+		switch worker := g.labels[labelWorker]; {
+		case g.labels[labelActor] != s.prefix+path:
+		case worker == "":
+			fmt.Fprintf(&b, "%d goroutine(s), handler:\n%s", g.count, g.stack)
+		case workers:
+			fmt.Fprintf(&b, "%d goroutine(s), worker %q:\n%s", g.count, worker, g.stack)
 		}
 	}
 	return b.String()

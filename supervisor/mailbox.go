@@ -3,6 +3,7 @@ package supervisor
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 )
@@ -97,6 +98,9 @@ type mailbox struct {
 	detached   bool // never calls its invoker again
 	zombie     bool
 	ours       bool // what is being handled came from the runtime, not from a sender
+
+	began    atomic.Uint32 // tick of the watch in which the handler began
+	reported uint32        // the same, of the last one reported as slow
 }
 
 // rareLanes are the lanes that most actors never use.

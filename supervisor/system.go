@@ -19,6 +19,10 @@ const RootID = "root"
 type Options struct {
 	Root     string   // path of the root supervisor; default RootID
 	Executor Executor // default: NewReal(1)
+	// HandlerLimit is how long a handler may run before it is EventSlow and shown
+	// by Slow; default DefaultHandlerLimit on the machine, none in a simulation;
+	// below 0: none. It is seen up to a quarter of the limit late.
+	HandlerLimit time.Duration
 	// OnBuilt is called once when the places of the tree exist and before anything
 	// runs: it can find the addresses that actors will use.
 	OnBuilt func(find func(path string) Ref)
@@ -63,6 +67,7 @@ type System struct {
 	stacks, crashStacks              limiter
 	streams                          streams
 	monitors                         atomic.Uint64 // made so far
+	watch                            watch
 }
 
 // An ActorSystem costs 2.8 MiB and has no stop of its own: one serves the whole
@@ -98,6 +103,7 @@ func Start(spec SupervisorSpec, opts Options) (*System, error) {
 		prefix: "s" + strconv.FormatUint(systemCounter.Add(1), 10) + "/",
 		places: map[string]*node{}, leftovers: map[*node]bool{}, up: make(chan struct{}), down: make(chan struct{}),
 	}
+	s.watch.start(s, opts.HandlerLimit)
 	s.props = actor.PropsFromProducer(
 		func() actor.Actor { return s.fresh },
 		actor.WithMailbox(func() actor.Mailbox { return s.fresh.box }),
@@ -264,6 +270,7 @@ func (s *System) rootExited(r Reason) {
 		wasUp = true
 	default:
 	}
+	s.watch.stop()
 	s.streams.end()
 	close(s.down)
 	s.rootReady()

@@ -86,8 +86,9 @@ func (m *mailbox) young() bool {
 
 // Turn handles up to Throughput messages.
 func (m *mailbox) Turn() {
-	returned := false
+	returned, tick := false, m.node.sys.watch.begin()
 	defer func() {
+		m.node.sys.watch.end(tick)
 		if !returned {
 			m.cutOff()
 		}
@@ -143,6 +144,7 @@ func (m *mailbox) next(room int) (msg any, system, ok bool) {
 	if m.handling == nil {
 		if msg, ok := m.batch.claim(false); ok {
 			m.ours = false
+			m.note()
 			return msg, false, true
 		}
 	}
@@ -152,6 +154,7 @@ func (m *mailbox) next(room int) (msg any, system, ok bool) {
 		return nil, false, false
 	}
 	m.running, m.handling, m.ours = true, nil, true
+	m.note()
 	if msg, ok := m.signals.pop(); ok {
 		return msg, isProtoSystem(msg), true
 	}

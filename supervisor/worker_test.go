@@ -262,7 +262,8 @@ func TestLedgerFindsStrays(t *testing.T) {
 	go pprof.Do(context.Background(), pprof.Labels("actor", "root/nowhere"), func(context.Context) { straying(in, gate) })
 	<-in
 	<-in
-	strays := w.sys.Ledger().Unaccounted
+	var strays []supervisor.Stray
+	w.wait("the start's last turns to end", func() bool { strays = w.sys.Ledger().Unaccounted; return len(strays) == 2 })
 	text := fmt.Sprintf("%+v", strays)
 	if len(strays) != 2 || strings.Count(text, "straying") < 2 || !strings.Contains(text, "root/nowhere") {
 		t.Errorf("unaccounted: %s", text)
