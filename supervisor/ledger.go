@@ -50,15 +50,17 @@ var knownRoots = map[string]string{
 	"runtime.runFinalizers":    "runtime",
 	"runtime.runCleanups":      "runtime",
 	"runtime.goexit1":          "ending", // has returned already
-	waitingForTurns:            waitsForTurn,
 }
 
-// A goroutine that waits for its next turn works for nobody. One that is in a
-// turn has labels.
-const (
-	waitingForTurns = "gatehouse/supervisor.(*Real).takeTurns"
-	waitsForTurn    = "turns"
-)
+// unlabelled are the functions of the executor in which goroutines begin. As
+// long as they work for an actor they have its label; those without one wait for
+// a turn, or are just looking which mailbox a timer is for.
+var unlabelled = map[string]string{
+	"gatehouse/supervisor.(*Real).takeTurns":              "turns",
+	"gatehouse/supervisor.(*Real).Alarm.func1":            "timers",
+	"gatehouse/supervisor.(*turns).watch.func1":           "timers",
+	"gatehouse/supervisor.(*mailbox).startAskTimer.func1": "timers",
+}
 
 // Ledger takes stock. Goroutines that begin in a function listed in known are
 // counted as Named under that name, besides the process's own few.
@@ -123,9 +125,12 @@ func (g *group) name(known []string) string {
 		}
 	}
 	for i := len(g.frames) - 1; i >= 0; i-- {
-		if name := knownRoots[g.frames[i]]; name != "" && (name != waitsForTurn || len(g.labels) == 0) {
+		if name := knownRoots[g.frames[i]]; name != "" {
 			return name
 		}
+	}
+	if len(g.labels) == 0 {
+		return unlabelled[g.root()]
 	}
 	return ""
 }
