@@ -37,17 +37,19 @@ func cpuOver(b *testing.B, d time.Duration) float64 {
 // while one measures windows of 4 s of the one, then of the other.
 func BenchmarkTimers100k(b *testing.B) {
 	var ours, theirs []float64
-	var counts [2]atomic.Int64
+	var counts [2]int64
 	for range b.N {
 		for range 3 {
-			ours = append(ours, timersOfActors(b, &counts[0]))
-			theirs = append(theirs, timersOfGoroutines(b, &counts[1]))
+			used, n := timersOfActors(b)
+			ours, counts[0] = append(ours, used), counts[0]+n
+			used, n = timersOfGoroutines(b)
+			theirs, counts[1] = append(theirs, used), counts[1]+n
 		}
 	}
 	b.ReportMetric(median(ours), "cores-ours")
 	b.ReportMetric(median(theirs), "cores-tickers")
 	b.ReportMetric(median(ours)/median(theirs), "ratio")
-	b.ReportMetric(float64(counts[0].Load())/float64(counts[1].Load()), "ticks-ratio")
+	b.ReportMetric(float64(counts[0])/float64(counts[1]), "ticks-ratio")
 }
 
 const (
@@ -55,10 +57,19 @@ const (
 	window = 4 * time.Second
 )
 
-func timersOfActors(b *testing.B, ticks *atomic.Int64) float64 {
+// measured is the CPU and the ticks of a window.
+func measured(b *testing.B, ticks *atomic.Int64) (used float64, n int64) {
+	time.Sleep(settle)
+	before := ticks.Load()
+	used = cpuOver(b, window)
+	return used, ticks.Load() - before
+}
+
+func timersOfActors(b *testing.B) (used float64, n int64) {
+	var ticks atomic.Int64
 	children := make(kids, hundredThousandTimers)
 	for i := range children {
-		a := &everySecond{offset: time.Duration(i) * time.Second / hundredThousandTimers, ticks: ticks}
+		a := &everySecond{offset: time.Duration(i) * time.Second / hundredThousandTimers, ticks: &ticks}
 		children[i] = kid{ID: fmt.Sprint(i), New: func() supervisor.Actor { return a }}
 	}
 	sys, err := supervisor.Start(spec{StopBudget: time.Hour, Children: children}, supervisor.Options{})
@@ -66,11 +77,7 @@ func timersOfActors(b *testing.B, ticks *atomic.Int64) float64 {
 		b.Fatal(err)
 	}
 	defer sys.Stop()
-	time.Sleep(settle)
-	before := ticks.Load()
-	used := cpuOver(b, window)
-	ticks.Store(ticks.Load() - before)
-	return used
+	return measured(b, &ticks)
 }
 
 type everySecond struct {
@@ -92,7 +99,8 @@ func (a *everySecond) Receive(c ctx, msg any) error {
 	return nil
 }
 
-func timersOfGoroutines(b *testing.B, ticks *atomic.Int64) float64 {
+func timersOfGoroutines(b *testing.B) (used float64, n int64) {
+	var ticks atomic.Int64
 	stop := make(chan struct{})
 	var all sync.WaitGroup
 	for i := range hundredThousandTimers {
@@ -112,11 +120,7 @@ func timersOfGoroutines(b *testing.B, ticks *atomic.Int64) float64 {
 	}
 	defer all.Wait()
 	defer close(stop)
-	time.Sleep(settle)
-	before := ticks.Load()
-	used := cpuOver(b, window)
-	ticks.Store(ticks.Load() - before)
-	return used
+	return measured(b, &ticks)
 }
 
 func median(of []float64) float64 {

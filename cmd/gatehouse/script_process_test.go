@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -199,6 +200,28 @@ func (s *script) api(ts *testscript.TestScript, args []string) {
 	if strconv.Itoa(resp.StatusCode) != args[0] {
 		ts.Fatalf("%s %s: %s\n%s", args[1], args[2], resp.Status, body)
 	}
+}
+
+// until: reads a page again until it has a text so many times; what the building
+// writes by itself may not be on the disk yet.
+func (s *script) until(ts *testscript.TestScript, args []string) {
+	want(ts, args, 3, "until COUNT TEXT PATH")
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var body []byte
+	for range patience / (20 * time.Millisecond) {
+		client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Get("http://" + ts.Getenv("API") + args[2])
+		ts.Check(err)
+		body, err = io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		ts.Check(err)
+		if bytes.Count(body, []byte(args[1])) == n {
+			return
+		}
+		clock.Wait(nil, 20*time.Millisecond)
+	}
+	ts.Fatalf("never %d times %q at %s:\n%s", n, args[1], args[2], body)
 }
 
 // hang: begins a command over the API and never sends the rest of its body.

@@ -61,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"says":      command((*script).says),
 			"exited":    command((*script).exited),
 			"api":       command((*script).api),
+			"until":     command((*script).until),
 			"hang":      command((*script).hang),
 			"stream":    command((*script).stream),
 			"occupy":    command((*script).occupy),
