@@ -149,6 +149,12 @@ leakprofile: ## run actors' tests; fail on goroutines that Go proves to be stuck
 	@GOEXPERIMENT=goroutineleakprofile LEAKPROFILE=1 \
 		go test -count=1 -vet=off -skip '^TestSweep' -timeout $(TIMEOUT) ./supervisor/... ./actors
 
+# The faults that `make mutants` plants: those whose name contains this.
+MUTANT ?=
+.PHONY: mutants
+mutants: ## plant faults in the runtime, each of which a test must notice, e.g. MUTANT=budget
+	@MUTANTS=1 MUTANT='$(MUTANT)' go test -count=1 -v -run '^TestMutants$$' -timeout 30m ./supervisor
+
 # How many scripts `make otp` runs, or the seed of the only one.
 SCRIPTS ?= 5000
 SCRIPT ?=
