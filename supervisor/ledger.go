@@ -57,8 +57,9 @@ var knownRoots = map[string]string{
 // a turn, or are just looking which mailbox a timer is for.
 var unlabelled = map[string]string{
 	"gatehouse/supervisor.(*Real).takeTurns":              "turns",
+	"gatehouse/supervisor.(*turns).look":                  "timers",
+	"gatehouse/supervisor.(*turns).look-fm":               "timers",
 	"gatehouse/supervisor.(*Real).Alarm.func1":            "timers",
-	"gatehouse/supervisor.(*turns).watch.func1":           "timers",
 	"gatehouse/supervisor.(*mailbox).startAskTimer.func1": "timers",
 }
 

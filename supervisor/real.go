@@ -60,7 +60,8 @@ type turns struct {
 	leave   chan struct{}
 	waiting atomic.Int32
 	handed  atomic.Uint64
-	watched atomic.Bool // somebody will look whether they are still needed
+	seen    atomic.Uint64 // handed, at the last look
+	watched atomic.Bool   // somebody will look whether they are still needed
 }
 
 const (
@@ -95,9 +96,7 @@ func (w *turns) wait() (t Turner, ok bool) {
 		w.waiting.Add(-1)
 		return nil, false
 	}
-	if w.watched.CompareAndSwap(false, true) {
-		w.watch(w.handed.Load())
-	}
+	w.watch()
 	select {
 	case t = <-w.next:
 		w.handed.Add(1)
@@ -108,25 +107,28 @@ func (w *turns) wait() (t Turner, ok bool) {
 	return t, ok
 }
 
-// watch looks, after a while, whether a turn was handed over since.
-func (w *turns) watch(handed uint64) {
-	time.AfterFunc(waitAWhile, func() {
-		if now := w.handed.Load(); now != handed {
-			w.watch(now)
+// look is called a while later: were any turns handed over since?
+func (w *turns) look() {
+	if now := w.handed.Load(); w.seen.Swap(now) != now {
+		time.AfterFunc(waitAWhile, w.look)
+		return
+	}
+	w.watched.Store(false)
+	for w.waiting.Load() > 0 {
+		select {
+		case w.leave <- struct{}{}:
+		default: // it is just taking a turn, or about to wait
+			w.watch()
 			return
 		}
-		w.watched.Store(false)
-		for w.waiting.Load() > 0 {
-			select {
-			case w.leave <- struct{}{}:
-			default: // it is just taking a turn, and will watch anew when it waits again
-				if w.waiting.Load() > 0 && w.watched.CompareAndSwap(false, true) {
-					w.watch(w.handed.Load())
-				}
-				return
-			}
-		}
-	})
+	}
+}
+
+// watch sees to it that somebody looks.
+func (w *turns) watch() {
+	if w.waiting.Load() > 0 && w.watched.CompareAndSwap(false, true) {
+		time.AfterFunc(waitAWhile, w.look)
+	}
 }
 
 // labelled marks the goroutine as the actor's, so that a handler that never

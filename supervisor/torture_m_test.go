@@ -32,6 +32,12 @@ func TestTortureM(t *testing.T) {
 		tortureCase{name: "stop in mid-walk", on: onMachine, run: stopInMidWalk},
 		tortureCase{name: "the events of a place come in order", on: onBoth, run: eventsInOrder},
 		tortureCase{name: "hooks look and send, and their panics kill nobody", on: onBoth, run: hooks},
+		tortureCase{name: "crashes of a place: the first in full, then one a minute with the count", run: crashReports},
+		tortureCase{name: "a crash is an error or a panic, and no other end", run: whatIsACrash},
+		tortureCase{name: "ten stacks a second in the whole system", run: stacksOfPanics},
+		tortureCase{name: "a panic without its stack is cheaper", run: panicWithoutStack},
+		tortureCase{name: "subscribe: all in order; a slow reader loses the newest, counted; closed at the end", run: subscribe},
+		tortureCase{name: "subscribe under fire: nobody waits for a reader", on: onMachine, run: subscribeUnderFire},
 		tortureCase{name: "every goroutine has an owner when a storm is over", on: onMachine, run: ledgerAfterAStorm},
 	)
 }

@@ -255,7 +255,7 @@ func balance(l supervisor.Ledger) int {
 func TestLedgerFindsStrays(t *testing.T) {
 	w := realWorld(t)
 	w.start(spec{Children: kids{results(w)}})
-	equal(t, "before", 0, len(w.sys.Ledger().Unaccounted))
+	w.wait("nothing before", func() bool { return len(w.sys.Ledger().Unaccounted) == 0 })
 	gate := supervisortest.NewGate()
 	in := make(chan struct{}, 2)
 	go straying(in, gate)
@@ -268,9 +268,11 @@ func TestLedgerFindsStrays(t *testing.T) {
 	if len(strays) != 2 || strings.Count(text, "straying") < 2 || !strings.Contains(text, "root/nowhere") {
 		t.Errorf("unaccounted: %s", text)
 	}
-	l := w.sys.Ledger("gatehouse/supervisor_test.straying")
-	equal(t, "as a known one", 2, l.Named["gatehouse/supervisor_test.straying"])
-	equal(t, "unaccounted", 0, len(l.Unaccounted))
+	const known = "gatehouse/supervisor_test.straying"
+	w.wait("both as known ones", func() bool {
+		l := w.sys.Ledger(known)
+		return l.Named[known] == 2 && len(l.Unaccounted) == 0
+	})
 	gate.Open()
 	w.wait("gone", func() bool { return len(w.sys.Ledger().Unaccounted) == 0 })
 }

@@ -14,15 +14,13 @@ import (
 	"gatehouse/supervisor/supervisortest"
 )
 
-// crashWorld is a tree of actors that may crash as often as they like.
-func crashWorld(t *testing.T, ids ...string) *world {
-	w := simWorld(t)
+// crashing starts a tree of actors that may crash as often as they like.
+func (w *world) crashing(ids ...string) {
 	var children kids
 	for _, id := range ids {
 		children = append(children, with(w.log.Child(id, probe{Quiet: true}), func(c *kid) { c.Backoff = noBackoff }))
 	}
 	w.start(spec{Budget: isolating(1 << 20), Children: children})
-	return w
 }
 
 // panicAt makes a child panic and come back.
@@ -32,10 +30,10 @@ func (w *world) panicAt(id string) {
 	w.advance(time.Nanosecond)
 }
 
-// TestCrashReports: the first of each place in full, then one a minute with the
+// crashReports: the first of each place in full, then one a minute with the
 // count of what was left out. Every exit is an event all the same.
-func TestCrashReports(t *testing.T) {
-	w := crashWorld(t, "a", "b")
+func crashReports(t *testing.T, w *world) {
+	w.crashing("a", "b")
 	w.panicAt("a")
 	w.panicAt("b")
 	for range 99 {
@@ -58,10 +56,9 @@ func TestCrashReports(t *testing.T) {
 	equal(t, "exits", 105, len(w.events.of(supervisor.EventExited, "")))
 }
 
-// TestWhatIsACrash: errors and panics, also of Start and of the Stop hook; no
+// whatIsACrash: errors and panics, also of Start and of the Stop hook; no
 // other end.
-func TestWhatIsACrash(t *testing.T) {
-	w := simWorld(t)
+func whatIsACrash(t *testing.T, w *world) {
 	w.start(spec{Budget: isolating(99), Children: kids{
 		w.log.Child("error", probe{}), w.log.Child("ends", probe{}), w.log.Child("ignores", failStart(supervisor.ErrIgnore)),
 		with(w.log.Child("start", failStart(supervisortest.ErrCrash)), func(c *kid) { c.Restart = supervisor.Temporary }),
@@ -82,10 +79,10 @@ func TestWhatIsACrash(t *testing.T) {
 	}, got)
 }
 
-// TestStacksOfPanics: ten a second in the whole system, whoever panics; a panic
+// stacksOfPanics: ten a second in the whole system, whoever panics; a panic
 // without one costs that much less.
-func TestStacksOfPanics(t *testing.T) {
-	w := crashWorld(t, "a", "b", "c")
+func stacksOfPanics(t *testing.T, w *world) {
+	w.crashing("a", "b", "c")
 	for i := range 60 {
 		w.panicAt([]string{"a", "b", "c"}[i%3])
 	}
@@ -108,12 +105,12 @@ func TestStacksOfPanics(t *testing.T) {
 	equal(t, "a second later", 20, stacks())
 }
 
-// TestPanicWithoutStackIsCheaper by about the text of the stack.
-func TestPanicWithoutStackIsCheaper(t *testing.T) {
+// panicWithoutStack is cheaper by about the text of the stack.
+func panicWithoutStack(t *testing.T, w *world) {
 	const n = 500
+	w.events.off = true
+	w.crashing("a")
 	cost := func(pause time.Duration) uint64 {
-		w := crashWorld(t, "a")
-		w.events.off = true
 		for range 20 {
 			w.panicAt("a")
 		}
@@ -137,10 +134,10 @@ func allocated() uint64 {
 	return m.TotalAlloc
 }
 
-// TestSubscribe: every event, in order, to each; a full stream loses the newest
+// subscribe: every event, in order, to each; a full stream loses the newest
 // and counts them; all end with the system.
-func TestSubscribe(t *testing.T) {
-	w := crashWorld(t, "a")
+func subscribe(t *testing.T, w *world) {
+	w.crashing("a")
 	all, few, closed := w.sys.Subscribe(100), w.sys.Subscribe(2), w.sys.Subscribe(0)
 	w.panicAt("a")
 	closed.Close()
@@ -168,10 +165,9 @@ func TestSubscribe(t *testing.T) {
 	}
 }
 
-// TestSubscribeUnderFire: readers come and go while actors crash; nobody blocks,
+// subscribeUnderFire: readers come and go while actors crash; nobody blocks,
 // and read plus dropped is the same for all that were there.
-func TestSubscribeUnderFire(t *testing.T) {
-	w := realWorld(t)
+func subscribeUnderFire(t *testing.T, w *world) {
 	w.start(spec{Budget: isolating(1 << 20), Children: kids{
 		with(w.log.Child("a", probe{Quiet: true}), func(c *kid) { c.Backoff = noBackoff }),
 		with(w.log.Child("b", probe{Quiet: true}), func(c *kid) { c.Backoff = noBackoff }),
@@ -191,13 +187,15 @@ func TestSubscribeUnderFire(t *testing.T) {
 			sums = append(sums, n+sub.Dropped())
 		})
 	}
+	f := fire{w: w}
 	for range 300 {
 		passing := w.sys.Subscribe(1)
-		w.ref("a").Send(supervisortest.Crash)
-		w.ref("b").Send(supervisortest.Crash)
+		f.send("a", supervisortest.Crash)
+		f.send("b", supervisortest.Crash)
 		passing.Close()
 	}
 	w.stop()
+	w.dead = f.dead(0)
 	all.Wait()
 	if len(slices.Compact(sums)) != 1 || sums[0] < 4 {
 		t.Errorf("read and dropped: %v", sums)
