@@ -28,12 +28,17 @@ var mutants = []mutant{
 	{
 		2, "an isolating supervisor does not escalate", "supervision.go",
 		"case decision == escalate:", "case decision == escalate && !s.spec.Budget.Isolating:",
-		"TestTortureD/escalate, said to an isolating supervisor",
+		"TestTortureD/escalate, said to an isolating supervisor/sim",
 	},
 	{
 		2, "do not restart is forgotten when the end had to be forced", "supervision.go",
 		"Reason{Kind: ExitKilled, Err: c.ending}", "Reason{Kind: ExitKilled}",
 		"TestTortureD/do not restart, said by an end that had to be killed",
+	},
+	{
+		2, "do not restart outlasts StartChild", "dynamic.go",
+		"c.held, c.barred = false, false", "c.held = false",
+		"TestStartChildForgetsDoNotRestart",
 	},
 
 	// 3: restarts and backoff.
@@ -190,7 +195,7 @@ var mutants = []mutant{
 	{
 		8, "who asked is not told that the life ended to be restarted", "shell.go",
 		"sh.box.setAgain(sh.child.restarts(r))", "sh.box.setAgain(false)",
-		"TestAskInside/crash",
+		"TestQueuedAsksAreToldWhatFollows/restart",
 	},
 
 	// 9: monitors.
