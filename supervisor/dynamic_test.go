@@ -227,7 +227,7 @@ func TestDynamicStuck(t *testing.T) {
 	<-gate.Entered()
 	w.stopChild("", "b")
 	equal(t, "zombies", int64(1), w.sys.Ledger().Zombies)
-	equal(t, "no stray", 0, len(w.sys.Ledger().Unaccounted))
+	w.wait("no stray", func() bool { return len(w.sys.Ledger().Unaccounted) == 0 })
 	w.startChild("", "b")
 	r := w.sys.Stop()
 	equal(t, "abandoned", []string{"root/b"}, r.Abandoned)
