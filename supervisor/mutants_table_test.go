@@ -202,22 +202,22 @@ var mutants = []mutant{
 	{
 		9, "the end of a life is not told", "report.go",
 		"\tsh.tellMonitors(r)\n", "",
-		"TestMonitorReasons",
+		"TestTortureL/a life that is given up is down, once, also when it ends late",
 	},
 	{
 		9, "a place keeps the monitors of lives that are over", "monitor.go",
 		"\tn.watchers = nil\n\treturn all", "\treturn all",
-		"TestMonitorsOfEachOther",
+		"TestTortureL/the same under fire",
 	},
 	{
 		9, "a MonitorDown comes after Demonitor", "monitor.go",
 		"if sh.takeMonitor(m.id) != nil {", "if sh.takeMonitor(m.id); true {",
-		"TestDemonitor",
+		"TestTortureL/demonitor when the word waits in the mailbox",
 	},
 	{
 		9, "a monitor of nobody waits for ever", "monitor.go",
 		"case n.living == 0:\n\t\treturn false", "case n.living == 0:\n\t\treturn true",
-		"TestMonitorNobody",
+		"TestTortureL/nobody lives there: the word comes at once",
 	},
 
 	// 10: insight.
@@ -239,18 +239,18 @@ var mutants = []mutant{
 	{
 		10, "an event that a full stream lost is not counted", "events.go",
 		"\t\tu.dropped.Add(1)\n", "",
-		"TestSubscribe",
+		"TestTortureM/subscribe: all in order; a slow reader loses the newest, counted; closed at the end",
 	},
 
 	// 11: crash reports.
 	{
 		11, "every crash is reported", "report.go",
 		"now.Sub(n.crashes.last) < reportEvery", "now.Before(n.crashes.last)",
-		"TestCrashReports",
+		"TestTortureM/crashes of a place: the first in full, then one a minute with the count",
 	},
 	{
 		11, "every panic takes its stack", "report.go",
 		"if !s.crashStacks.allow(s.exec.Now(), stacksPerSecond) {", "if s.exec == nil {",
-		"TestStacksOfPanics",
+		"TestTortureM/ten stacks a second in the whole system",
 	},
 }
