@@ -16,21 +16,12 @@ import (
 // process with its owner. When the tree is quiet, Goroutines must equal the sum
 // of Owned and Named, and Unaccounted must be empty.
 type Ledger struct {
-	Actors     int64 // lives, supervisors included
-	Timers     int64
-	Workers    int64
-	Zombies    int64
+	Counts
 	Goroutines int
 	Owned      map[string]int // by the owner's path: workers, what libraries start inside them, turns
 	Named      map[string]int // by the known root function: main, the test runner, signal delivery
 	// Unaccounted goroutines: nobody in the tree owns them.
 	Unaccounted []Stray
-
-	DeadStopped  uint64 // messages that waited when their actor ended
-	DeadReplaced uint64 // messages that made room for newer ones
-	DeadTimers   uint64 // ticks that had nobody to go to: always 0
-	Coalesced    uint64 // messages whose place one with the same key took
-	HookPanics   uint64 // panics of OnEvent and OnFatal, which nobody else sees
 }
 
 // knownRoots are the functions in which goroutines begin that belong to the
@@ -66,12 +57,7 @@ var unlabelled = map[string]string{
 // Ledger takes stock. Goroutines that begin in a function listed in known are
 // counted as Named under that name, besides the process's own few.
 func (s *System) Ledger(known ...string) Ledger {
-	l := Ledger{
-		Actors: s.actors.Load(), Timers: s.timers.Load(), Workers: s.workers.Load(), Zombies: s.zombies.Load(),
-		Owned: map[string]int{}, Named: map[string]int{},
-		DeadStopped: s.dead.stopped.Load(), DeadReplaced: s.dead.replaced.Load(), DeadTimers: s.dead.timers.Load(),
-		Coalesced: s.dead.coalesced.Load(), HookPanics: s.hookPanics.Load(),
-	}
+	l := Ledger{Counts: s.Counts(), Owned: map[string]int{}, Named: map[string]int{}}
 	var left []*group
 	for _, g := range goroutines() {
 		l.Goroutines += g.count

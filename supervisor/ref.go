@@ -36,8 +36,9 @@ func (r Ref) Send(msg any) Delivery {
 // Ask sends a message and waits for the answer, at most limit on the system's
 // clock. It must not be called from inside an actor. The errors are ErrDown,
 // ErrRefused (also when a newer message took its place in the mailbox),
-// ErrStopped (the actor stopped or restarted before it answered) and ErrNoAnswer
-// (too late, or the actor handled the message and did not answer).
+// ErrStopped (the actor's life ended before it answered; ErrRestarted, which is
+// one, if another follows) and ErrNoAnswer (too late, or the actor handled the
+// message and did not answer).
 func (r Ref) Ask(msg any, limit time.Duration) (any, error) {
 	if r.n == nil {
 		return nil, ErrDown
