@@ -129,7 +129,7 @@ race:
 .PHONY: sweeps
 sweeps:
 	@echo "== seed sweeps"
-	@go test -run '^TestSweep|^TestTortureQ$$' -timeout $(TIMEOUT) ./... # Q compares durations, which the detector distorts
+	@go test -run '^TestSweep|^TestTorture[FQ]$$' -timeout $(TIMEOUT) ./... # F and Q compare durations, which the detector distorts
 	@command -v escript >/dev/null || printf '%s\n' \
 		"********************************************************************" \
 		"** NOT COMPARED WITH ERLANG/OTP: Erlang is not installed.         **" \
