@@ -2,12 +2,9 @@ package supervisor_test
 
 import (
 	"fmt"
-	"log/slog"
 	"runtime"
 	"testing"
 	"time"
-
-	"github.com/asynkron/protoactor-go/actor"
 
 	"gatehouse/supervisor"
 	"gatehouse/supervisor/supervisortest"
@@ -79,33 +76,6 @@ func BenchmarkTellFrom4(b *testing.B) {
 	<-done
 }
 
-func stock() *actor.ActorSystem {
-	return actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
-		return slog.New(slog.DiscardHandler)
-	}))
-}
-
-// BenchmarkTellStock is protoactor's own default actor, for comparison.
-func BenchmarkTellStock(b *testing.B) {
-	system := stock()
-	done := make(chan struct{})
-	left := b.N
-	pid := system.Root.Spawn(actor.PropsFromFunc(func(c actor.Context) {
-		if n, ok := c.Message().(int); ok {
-			if left -= n; left == 0 {
-				close(done)
-			}
-		}
-	}))
-	msg := any(1)
-	b.ReportAllocs()
-	b.ResetTimer()
-	for range b.N {
-		system.Root.Send(pid, msg)
-	}
-	<-done
-}
-
 func BenchmarkTellChannel(b *testing.B) {
 	ch, done := make(chan any, 1024), make(chan struct{})
 	go func() {
@@ -128,24 +98,6 @@ func BenchmarkAsk(b *testing.B) {
 	b.ResetTimer()
 	for range b.N {
 		if _, err := ref.Ask(msg, time.Minute); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkAskStock is protoactor's RequestFuture.
-func BenchmarkAskStock(b *testing.B) {
-	system := stock()
-	pid := system.Root.Spawn(actor.PropsFromFunc(func(c actor.Context) {
-		if n, ok := c.Message().(int); ok {
-			c.Respond(n)
-		}
-	}))
-	msg := any(1)
-	b.ReportAllocs()
-	b.ResetTimer()
-	for range b.N {
-		if _, err := system.Root.RequestFuture(pid, msg, time.Minute).Result(); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -427,4 +428,11 @@ func stockStatistics() string {
 		strategy.HandleFailure(s, stockSupervisor{restarted: make(chan struct{})}, s.NewLocalPID("a"), rs, "crash", nil)
 	}
 	return fmt.Sprintf("after %d restarts it keeps %d", n, rs.FailureCount())
+}
+
+// stock is a system of protoactor's own actors.
+func stock() *actor.ActorSystem {
+	return actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
+		return slog.New(slog.DiscardHandler)
+	}))
 }
