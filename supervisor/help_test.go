@@ -175,6 +175,17 @@ func equal[T any](t *testing.T, what string, want, got T) {
 	}
 }
 
+// becomes is equal for what may come true a moment later on the machine; under
+// simulation it holds at once.
+func (w *world) becomes(what string, want any, got func() any) {
+	w.t.Helper()
+	if w.sim != nil {
+		equal(w.t, what, want, got())
+		return
+	}
+	w.wait(fmt.Sprintf("%s: %v", what, want), func() bool { return cmp.Equal(want, got()) })
+}
+
 // eventLog keeps a tree's events.
 type eventLog struct {
 	mu   sync.Mutex

@@ -191,7 +191,7 @@ func ignoresAtRestart(t *testing.T, w *world) {
 	w.start(spec{Children: kids{c}})
 	w.send("i", supervisortest.Crash)
 	w.waitState("i", supervisor.StateIgnored)
-	equal(t, "lives", uint64(2), w.node("i").Incarnation)
+	w.becomes("lives", uint64(2), func() any { return w.node("i").Incarnation })
 }
 
 // ignoreIsOfStartOnly: from Receive it is an error like others.
@@ -210,7 +210,7 @@ func stopsInsideStart(t *testing.T, w *world) {
 	w.waitState("a", supervisor.StateStopped)
 	equal(t, "ready events", 1, len(w.events.of(supervisor.EventReady, "a")))
 	w.wait("b runs", func() bool { return w.state("b") == supervisor.StateRunning })
-	equal(t, "lives", uint64(1), w.node("a").Incarnation)
+	w.becomes("lives", uint64(1), func() any { return w.node("a").Incarnation })
 }
 
 // messageWhileStarting: what is accepted during Start is handled after it.
@@ -254,7 +254,7 @@ func isolatingStart(strategy supervisor.Strategy) func(*testing.T, *world) {
 		equal(t, "s", supervisor.StateRunning, w.state("s"))
 		equal(t, "b", supervisor.StateRunning, w.state("b"))
 		w.waitState("s/bad", supervisor.StateFailed)
-		equal(t, "x is untouched", uint64(1), w.node("s/x").Incarnation)
+		w.becomes("x is untouched", uint64(1), func() any { return w.node("s/x").Incarnation })
 		equal(t, "x", supervisor.StateRunning, w.state("s/x"))
 		y := supervisor.StateRunning
 		if strategy == supervisor.RestForOne {
@@ -429,7 +429,7 @@ func dynamicIgnores(restart supervisor.Restart) func(*testing.T, *world) {
 		w.start(spec{Strategy: supervisor.Dynamic, Children: kids{kind}})
 		w.wantErr("", supervisor.StartChild{ID: "i"}, supervisor.ErrIgnore)
 		equal(t, "place", false, w.ref("i").Valid())
-		equal(t, "actors: the root", int64(1), w.sys.Ledger().Actors)
+		w.becomes("actors: the root", int64(1), func() any { return w.sys.Ledger().Actors })
 		equal(t, "complete", true, w.stop().Complete)
 	}
 }

@@ -178,7 +178,7 @@ func doNotRestart(t *testing.T, w *world) {
 	w.start(spec{Children: kids{w.log.Child("a", probe{}), w.log.Child("b", probe{})}})
 	w.send("a", supervisortest.Fail{Err: fmt.Errorf("wrapped: %w", supervisor.DoNotRestart(errors.New("boom")))})
 	w.waitState("a", supervisor.StateStopped)
-	equal(t, "last", "error: wrapped: boom", w.node("a").LastReason)
+	w.becomes("last", "error: wrapped: boom", func() any { return w.node("a").LastReason })
 	equal(t, "b", supervisor.StateRunning, w.state("b"))
 }
 
@@ -193,7 +193,7 @@ func escalates(budget supervisor.Budget) func(*testing.T, *world) {
 		w.send("s/x", supervisortest.Fail{Err: supervisor.Escalate(errors.New("boom"))})
 		w.waitLife("s", 2)
 		w.wantLog("stop root/s/x#1 error: boom", "stop root/s/y#1 shutdown", "start root/s/x#2", "start root/s/y#2")
-		equal(t, "b's lives", uint64(1), w.node("b").Incarnation)
+		w.becomes("b's lives", uint64(1), func() any { return w.node("b").Incarnation })
 	}
 }
 

@@ -74,7 +74,7 @@ func restForOne(t *testing.T, w *world) {
 		"stop root/b#1 error: crash", "stop root/d#1 shutdown", "stop root/c#1 shutdown",
 		"start root/b#2", "start root/c#2", "start root/d#2",
 	)
-	equal(t, "a's lives", uint64(1), w.node("a").Incarnation)
+	w.becomes("a's lives", uint64(1), func() any { return w.node("a").Incarnation })
 }
 
 // restBystanders: in rest-for-one a temporary sibling that is taken down stays

@@ -190,7 +190,7 @@ func escalationClimbs(t *testing.T, w *world) {
 	if !errors.Is(r.Err, supervisortest.ErrCrash) {
 		t.Error("the cause is not in the reason")
 	}
-	equal(t, "x's lives: 3 of s, 2 of m, 2 of the root, the first without a crash", uint64(12), w.node("m/s/x").Incarnation)
+	w.becomes("x's lives: 3 of s, 2 of m, 2 of the root, the first without a crash", uint64(12), func() any { return w.node("m/s/x").Incarnation })
 	<-w.sys.Down()
 	equal(t, "the system's reason", r.String(), w.sys.Reason().String())
 	equal(t, "stop afterwards", true, w.stop().Complete)

@@ -146,7 +146,7 @@ func startTimesOutAtRestart(t *testing.T, w *world) {
 	w.start(spec{Budget: escalating(9), Children: kids{a}})
 	w.send("a", supervisortest.Crash)
 	<-second.Entered()
-	equal(t, "zombies", int64(1), w.sys.Ledger().Zombies)
+	w.becomes("zombies", int64(1), func() any { return w.sys.Ledger().Zombies })
 	gate.Open() // the second life says "ready" while the third still starts
 	w.wait("no zombie", func() bool { return w.sys.Ledger().Zombies == 0 })
 	equal(t, "state", supervisor.StateStarting, w.state("a"))

@@ -448,7 +448,7 @@ func fifoAndAccounts(t *testing.T, w *world) {
 	w.stop()
 	w.dead = uint64(sent[supervisor.Accepted].Load() - handled.Load())
 	equal(t, "sent", int64(producers*each), sent[0].Load()+sent[1].Load()+sent[2].Load())
-	equal(t, "refused", uint64(sent[supervisor.Refused].Load()), w.node("a").Refused)
+	w.becomes("refused", uint64(sent[supervisor.Refused].Load()), func() any { return w.node("a").Refused })
 	equal(t, "out of order", int64(0), disorder.Load())
 	if handled.Load() == 0 || sent[supervisor.Refused].Load() == 0 {
 		t.Errorf("nothing was tested: %d handled, %d refused", handled.Load(), sent[supervisor.Refused].Load())
@@ -548,7 +548,7 @@ func abandonedWhileQueued(t *testing.T, w *world) {
 	w.fill()
 	w.send("first", supervisortest.Crash)
 	w.waitLife("a", 2)
-	equal(t, "dead letters", uint64(9), w.sys.Ledger().DeadStopped)
+	w.becomes("dead letters", uint64(9), func() any { return w.sys.Ledger().DeadStopped })
 	gate.Open()
 	w.wait("no zombie", func() bool { return w.sys.Ledger().Zombies == 0 })
 	equal(t, "handled by the zombie", 0, w.log.Count("got root/a#1 0"))

@@ -274,10 +274,10 @@ func treeLastReason(t *testing.T, w *world) {
 	w.start(spec{Children: kids{w.log.Child("a", probe{}), w.log.Child("b", probe{})}})
 	w.send("a", supervisortest.Panic{Value: "ouch"})
 	w.waitLife("a", 2)
-	equal(t, "while it lives again", "panic: ouch", w.node("a").LastReason)
+	w.becomes("while it lives again", "panic: ouch", func() any { return w.node("a").LastReason })
 	w.stop()
-	equal(t, "after the stop", "panic: ouch", w.node("a").LastReason)
-	equal(t, "of one that never crashed", "shutdown", w.node("b").LastReason)
+	w.becomes("after the stop", "panic: ouch", func() any { return w.node("a").LastReason })
+	w.becomes("of one that never crashed", "shutdown", func() any { return w.node("b").LastReason })
 	tree := w.sys.Tree()
 	each(&tree, func(n *supervisor.Tree) { equal(t, n.Path, supervisor.StateStopped, n.State) })
 }
@@ -368,7 +368,7 @@ func walkWhileRestarting(t *testing.T, w *world) {
 		})
 	})
 	end()
-	equal(t, "actors", int64(crowded+1), w.sys.Ledger().Actors)
+	w.becomes("actors", int64(crowded+1), func() any { return w.sys.Ledger().Actors })
 }
 
 // walkWhileComing: every place is there at most once, and all at the end.

@@ -156,7 +156,7 @@ func zombieIsFenced(t *testing.T, w *world) {
 	z.wantLog() // no Stop hook, no tick, no message at b
 	equal(t, "timers", int64(0), z.node("a").Timers)
 	equal(t, "a", supervisor.StateRunning, z.state("a"))
-	equal(t, "life", uint64(2), z.node("a").Incarnation)
+	z.becomes("life", uint64(2), func() any { return z.node("a").Incarnation })
 	got, err := z.ref("a").Ask(supervisortest.Echo{Value: "alive"}, limit)
 	if got != "alive" || err != nil {
 		t.Error(got, err)
@@ -238,8 +238,8 @@ func zombieEndsLate(late func(ctx) error) func(*testing.T, *world) {
 		for range 3 { // its name still works: restarts by message
 			z.inside("a", func(ctx) {})
 		}
-		equal(t, "life", uint64(2), z.node("a").Incarnation)
-		equal(t, "actors", int64(4), z.sys.Ledger().Actors)
+		z.becomes("life", uint64(2), func() any { return z.node("a").Incarnation })
+		z.becomes("actors", int64(4), func() any { return z.sys.Ledger().Actors })
 		r := z.stop()
 		equal(t, "complete", true, r.Complete)
 	}
@@ -554,12 +554,12 @@ func exclusiveLastOfTwo(first, last int) func(*testing.T, *world) {
 		<-gates[1].Entered()
 		w.send("first", supervisortest.Crash)
 		w.waitLife("first", 2)
-		equal(t, "zombies", int64(2), w.sys.Ledger().Zombies)
+		w.becomes("zombies", int64(2), func() any { return w.sys.Ledger().Zombies })
 		gates[first].Open()
 		w.wait("one zombie", func() bool { return w.sys.Ledger().Zombies == 1 })
 		w.inside("first", func(ctx) {})
 		w.x.Wait(nil, 5*time.Millisecond)
-		equal(t, "lives", uint64(1), w.node("a").Incarnation)
+		w.becomes("lives", uint64(1), func() any { return w.node("a").Incarnation })
 		equal(t, "state", supervisor.StateStarting, w.state("a"))
 		gates[last].Open()
 		w.waitLife("a", 2)

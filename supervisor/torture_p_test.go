@@ -153,7 +153,7 @@ func stopUnderFire(t *testing.T, w *world) {
 	w.stop()
 	all.Wait()
 	w.dead = uint64(counts[supervisor.Accepted].Load() - handled.Load())
-	equal(t, "refused", uint64(counts[supervisor.Refused].Load()), w.node("a").Refused)
+	w.becomes("refused", uint64(counts[supervisor.Refused].Load()), func() any { return w.node("a").Refused })
 }
 
 func oneTimerALife(t *testing.T, w *world) {
@@ -183,11 +183,11 @@ func noTickAfter(end func(w *world)) func(*testing.T, *world) {
 		w.wait("ticks", func() bool { return ticks.Load() > 5 })
 		end(w)
 		w.waitState("a", supervisor.StateStopped)
-		equal(t, "armed", int64(0), w.sys.Ledger().Timers)
+		w.becomes("armed", int64(0), func() any { return w.sys.Ledger().Timers })
 		before := ticks.Load()
 		w.x.Wait(nil, 20*time.Millisecond)
 		equal(t, "ticks", before, ticks.Load())
-		equal(t, "ticks for nobody", uint64(0), w.sys.Ledger().DeadTimers)
+		w.becomes("ticks for nobody", uint64(0), func() any { return w.sys.Ledger().DeadTimers })
 	}
 }
 
@@ -252,8 +252,8 @@ func panicInTheEnd(t *testing.T, w *world) {
 	}})}})
 	r := w.stop()
 	equal(t, "complete", true, r.Complete)
-	equal(t, "reason", "panic: in its end", w.node("s/x").LastReason)
-	equal(t, "lives", uint64(1), w.node("s/x").Incarnation)
+	w.becomes("reason", "panic: in its end", func() any { return w.node("s/x").LastReason })
+	w.becomes("lives", uint64(1), func() any { return w.node("s/x").Incarnation })
 }
 
 // panicInTheEndOfAll: of a life that ends for another reason, and again in each
@@ -267,10 +267,10 @@ func panicInTheEndOfAll(t *testing.T, w *world) {
 	for n := range uint64(2) {
 		w.send("a", supervisortest.Crash)
 		w.waitLife("a", n+2)
-		equal(t, "reason", "panic: in its end", w.node("a").LastReason)
+		w.becomes("reason", "panic: in its end", func() any { return w.node("a").LastReason })
 	}
 	equal(t, "complete", true, w.stop().Complete)
-	equal(t, "actors", int64(0), w.sys.Ledger().Actors)
+	w.becomes("actors", int64(0), func() any { return w.sys.Ledger().Actors })
 }
 
 // keepsEarlyMessage: a message that comes between the registration of a life

@@ -139,7 +139,7 @@ func starting(t *testing.T, strategy supervisor.Strategy, n int) (start, stop pr
 	t.Helper()
 	w := simWorld(t)
 	start = w.cost(func() { *w = *crowd(t, strategy, supervisor.Permanent, n) })
-	equal(t, "actors", int64(n)+1, w.sys.Ledger().Actors)
+	w.becomes("actors", int64(n)+1, func() any { return w.sys.Ledger().Actors })
 	stop = w.cost(func() { w.sys.Stop() })
 	w.stop()
 	return start.per(n), stop.per(n)
