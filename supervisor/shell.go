@@ -18,27 +18,18 @@ const (
 	phaseEnded
 )
 
-// Signals between shells. Those of a child carry its epoch: what a life says
-// that is over must not be taken for its successor's word.
+// Signals between shells. Those of a child are, or bring, the life that says it:
+// what one says that is over must not be taken for its successor's word.
 type (
 	stopSignal      struct{ again bool } // the plan starts it again
 	hurrySignal     struct{}             // stop, and the stop budget is spent already
 	goroutineExited struct{}
-	childReady      struct {
-		c     *child
-		epoch uint64
-	}
+	childReady      shell
+	childExited     shell
 	// childEnding: it ends by itself, but that may take time.
 	childEnding struct {
-		c      *child
-		epoch  uint64
-		reason Reason
-	}
-	childExited struct {
-		c       *child
-		epoch   uint64
-		reason  Reason
-		ignored bool
+		sh  *shell
+		err error
 	}
 )
 
@@ -161,7 +152,7 @@ func (sh *shell) ready() {
 	sh.node.setState(StateRunning, sh.epoch)
 	sh.sys.emit(Event{Kind: EventReady, Path: sh.node.path, Incarnation: sh.epoch})
 	if sh.parentBox != nil {
-		sh.parentBox.signal(childReady{sh.child, sh.epoch})
+		sh.parentBox.signal((*childReady)(sh))
 	} else {
 		sh.sys.rootReady()
 	}
@@ -203,11 +194,15 @@ func (sh *shell) asked(c *call) {
 }
 
 func (sh *shell) ticked(t *timer) {
+	if sh.sup != nil && t == &sh.sup.deadlines.ring {
+		sh.sup.overdue()
+		return
+	}
 	tick, ok := sh.tick(t)
 	switch {
 	case !ok:
 	case sh.sup != nil:
-		sh.sup.tick(t)
+		sh.sup.outOfBudget()
 	default:
 		sh.deliver(tick)
 	}
@@ -271,7 +266,7 @@ func (sh *shell) tellEnding() {
 	_, hook := sh.user.(Stopper)
 	slow := sh.sup != nil || hook || len(sh.workers) > 0
 	if slow && sh.parentBox != nil && sh.reason.Kind != ExitShutdown {
-		sh.parentBox.signal(childEnding{sh.child, sh.epoch, *sh.reason})
+		sh.parentBox.signal(childEnding{sh, sh.reason.Err})
 	}
 }
 
@@ -305,7 +300,7 @@ func (sh *shell) ended() {
 	sh.node.setExited(*sh.reason, sh.epoch)
 	sh.settle(*sh.reason)
 	if sh.parentBox != nil {
-		sh.parentBox.signal(childExited{sh.child, sh.epoch, *sh.reason, sh.ignored})
+		sh.parentBox.signal((*childExited)(sh))
 	} else {
 		sh.sys.rootExited(*sh.reason)
 	}
@@ -355,5 +350,8 @@ func (sh *shell) fence(again bool) (stuck bool) {
 	sh.countZombies(int64(sh.live))
 	sh.box.mu.Unlock()
 	sh.killTimers(every)
+	if sh.sup != nil {
+		sh.sup.silence()
+	}
 	return sh.box.detach() || stuck
 }
