@@ -288,7 +288,7 @@ func (m *mailbox) signal(msg any) {
 		m.mu.Unlock()
 		return
 	}
-	m.signals.push(msg)
+	m.pushSignal(msg)
 	m.hurry()
 	wake := m.wake()
 	m.mu.Unlock()

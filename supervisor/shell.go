@@ -136,9 +136,7 @@ func (sh *shell) startUser() error {
 		return errNoNew
 	}
 	if s, ok := sh.user.(Starter); ok {
-		if sh.box.unlabelled {
-			sh.node.label()
-		}
+		sh.box.mark()
 		return s.Start(&sh.c)
 	}
 	return nil
@@ -160,9 +158,7 @@ func (sh *shell) ready() {
 
 // deliver hands a message to the user's actor.
 func (sh *shell) deliver(msg any) {
-	if sh.box.unlabelled {
-		sh.node.label()
-	}
+	sh.box.mark()
 	sh.c.msg, sh.c.stashed = msg, false
 	r, failed := sh.guard(func() error { return sh.user.Receive(&sh.c, msg) })
 	sh.c.msg = nil
@@ -255,6 +251,7 @@ func (sh *shell) runStopHook() {
 		return
 	}
 	sh.hookRan = true
+	sh.box.mark()
 	if r, failed := sh.guard(func() error { s.Stop(&sh.c, *sh.reason); return nil }); failed {
 		sh.reason = &r
 	}
