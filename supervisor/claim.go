@@ -103,7 +103,7 @@ type claimFreed struct{ c *child }
 
 // waitsForClaim puts off a start until the resource is free.
 func (s *supervision) waitsForClaim(c *child) bool {
-	if c.spec.Exclusive == "" {
+	if c.node.spec.Exclusive == "" {
 		return false
 	}
 	box := s.sh.box

@@ -124,7 +124,7 @@ func (s *supervision) add(m StartChild, to ReplyTo) error {
 	case s.find(m.ID) != nil:
 		return ErrRunning
 	}
-	c := &child{index: int32(len(s.children)), node: newNode(s.sh.sys, s.sh.node, kind, m.ID), spec: kind}
+	c := &child{index: int32(len(s.children)), node: newNode(s.sh.sys, s.sh.node, kind, m.ID)}
 	c.node.make, c.node.record = m.New, c
 	s.children = append(s.children, c)
 	s.sh.node.adopt(c.node)

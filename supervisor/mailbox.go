@@ -288,7 +288,7 @@ func (m *mailbox) signal(msg any) {
 		m.mu.Unlock()
 		return
 	}
-	m.signals.push(msg)
+	m.pushSignal(msg)
 	m.hurry()
 	wake := m.wake()
 	m.mu.Unlock()
@@ -302,7 +302,7 @@ func (m *mailbox) signal(msg any) {
 func (m *mailbox) fire(t *timer) Turner {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if t.dead {
+	if t.dead || t.queued {
 		return nil
 	}
 	if m.closed {

@@ -64,7 +64,7 @@ var mutants = []mutant{
 	},
 	{
 		3, "a child that had ended does not come back with the others", "supervision.go",
-		"c.due = c.due || c.spec.Restart != Temporary && !c.barred && !c.held", "",
+		"c.due = c.due || c.node.spec.Restart != Temporary && !c.barred && !c.held", "",
 		"TestSweepTrees",
 	},
 
@@ -157,7 +157,7 @@ var mutants = []mutant{
 	},
 	{
 		7, "timers outlive an abandoned life", "shell.go",
-		"\tsh.killTimers(every)\n\treturn", "\treturn",
+		"\tsh.killTimers(every)\n\tif sh.sup", "\tif sh.sup",
 		"TestTortureJ/an abandoned life has none",
 	},
 	{

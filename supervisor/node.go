@@ -50,7 +50,8 @@ type node struct {
 // refusals of a place, counted by lane. Most places never refuse.
 type refusals struct {
 	of        [lanes]atomic.Uint64
-	announced atomic.Int64 // when it was last an event: time since the system began, never 0
+	announced atomic.Int64  // when it was last an event: time since the system began, never 0
+	looked    atomic.Uint32 // tick of the watch in which the clock was read last
 }
 
 func newNode(sys *System, parent *node, spec *ChildSpec, id string) *node {
@@ -216,7 +217,9 @@ func (n *node) countRefusal(l Lane) {
 		n.refusals.CompareAndSwap(nil, &refusals{})
 		r = n.refusals.Load()
 	}
-	r.of[l].Add(1)
+	if r.of[l].Add(1) > 1 && n.sys.watch.same(&r.looked) {
+		return // less than a second, and reading the clock costs more than the rest
+	}
 	now, last := int64(n.sys.clock())+1, r.announced.Load()
 	if now-last < int64(time.Second) && last != 0 || !r.announced.CompareAndSwap(last, now) {
 		return

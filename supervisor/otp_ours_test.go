@@ -23,16 +23,13 @@ var (
 )
 
 // otpClock is a simulation in which OTP's clock and ours agree to the
-// nanosecond. OTP restarts without a wait; our shortest backoff is 1 ns, and
-// that takes no time here.
+// nanosecond. OTP restarts without a wait; our shortest backoff is 1 ns, and here
+// its jitter takes all of that away.
 type otpClock struct{ *sim.Sim }
 
-func (x otpClock) Alarm(d time.Duration, fire func() supervisor.Turner) supervisor.Alarm {
-	if d == noBackoff.Max {
-		d = 0
-	}
-	return x.Sim.Alarm(d, fire)
-}
+func (otpClock) Random() float64 { return 1 }
+
+var otpBackoff = supervisor.Backoff{Min: 1, Max: 1, Jitter: 1}
 
 // otpRun is our side: it takes a script's steps under simulation.
 type otpRun struct {
@@ -69,7 +66,7 @@ func (r *otpRun) supervisor(n *otpNode, path string, change func(*spec)) spec {
 	}
 	for _, c := range n.children {
 		below := path + "/" + c.id
-		k := kid{ID: c.id, Restart: otpRestarts[c.restart], Backoff: noBackoff}
+		k := kid{ID: c.id, Restart: otpRestarts[c.restart], Backoff: otpBackoff}
 		if c.strategy != "" {
 			sub := r.supervisor(c, below, change)
 			k.Supervisor = &sub

@@ -131,11 +131,11 @@ func (w *turns) watch() {
 	}
 }
 
-// labelled marks the goroutine as the actor's, so that a handler that never
-// returns can be found by its stack.
+// labelled takes a turn, on a goroutine that is marked as the actor's by the time
+// it runs a handler, so that one that never returns can be found by its stack.
 func labelled(t Turner) {
-	if m, ok := t.(*mailbox); ok && !m.young() {
-		m.node.label()
+	if m, ok := t.(*mailbox); ok {
+		m.unmark()
 	}
 	growStack()
 	t.Turn()

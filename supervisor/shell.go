@@ -18,27 +18,18 @@ const (
 	phaseEnded
 )
 
-// Signals between shells. Those of a child carry its epoch: what a life says
-// that is over must not be taken for its successor's word.
+// Signals between shells. Those of a child are, or bring, the life that says it:
+// what one says that is over must not be taken for its successor's word.
 type (
 	stopSignal      struct{ again bool } // the plan starts it again
 	hurrySignal     struct{}             // stop, and the stop budget is spent already
 	goroutineExited struct{}
-	childReady      struct {
-		c     *child
-		epoch uint64
-	}
+	childReady      shell
+	childExited     shell
 	// childEnding: it ends by itself, but that may take time.
 	childEnding struct {
-		c      *child
-		epoch  uint64
-		reason Reason
-	}
-	childExited struct {
-		c       *child
-		epoch   uint64
-		reason  Reason
-		ignored bool
+		sh  *shell
+		err error
 	}
 )
 
@@ -145,9 +136,7 @@ func (sh *shell) startUser() error {
 		return errNoNew
 	}
 	if s, ok := sh.user.(Starter); ok {
-		if sh.box.unlabelled {
-			sh.node.label()
-		}
+		sh.box.mark()
 		return s.Start(&sh.c)
 	}
 	return nil
@@ -161,7 +150,7 @@ func (sh *shell) ready() {
 	sh.node.setState(StateRunning, sh.epoch)
 	sh.sys.emit(Event{Kind: EventReady, Path: sh.node.path, Incarnation: sh.epoch})
 	if sh.parentBox != nil {
-		sh.parentBox.signal(childReady{sh.child, sh.epoch})
+		sh.parentBox.signal((*childReady)(sh))
 	} else {
 		sh.sys.rootReady()
 	}
@@ -169,9 +158,7 @@ func (sh *shell) ready() {
 
 // deliver hands a message to the user's actor.
 func (sh *shell) deliver(msg any) {
-	if sh.box.unlabelled {
-		sh.node.label()
-	}
+	sh.box.mark()
 	sh.c.msg, sh.c.stashed = msg, false
 	r, failed := sh.guard(func() error { return sh.user.Receive(&sh.c, msg) })
 	sh.c.msg = nil
@@ -203,11 +190,15 @@ func (sh *shell) asked(c *call) {
 }
 
 func (sh *shell) ticked(t *timer) {
+	if sh.sup != nil && t == &sh.sup.deadlines.ring {
+		sh.sup.overdue()
+		return
+	}
 	tick, ok := sh.tick(t)
 	switch {
 	case !ok:
 	case sh.sup != nil:
-		sh.sup.tick(t)
+		sh.sup.outOfBudget()
 	default:
 		sh.deliver(tick)
 	}
@@ -260,6 +251,7 @@ func (sh *shell) runStopHook() {
 		return
 	}
 	sh.hookRan = true
+	sh.box.mark()
 	if r, failed := sh.guard(func() error { s.Stop(&sh.c, *sh.reason); return nil }); failed {
 		sh.reason = &r
 	}
@@ -271,7 +263,7 @@ func (sh *shell) tellEnding() {
 	_, hook := sh.user.(Stopper)
 	slow := sh.sup != nil || hook || len(sh.workers) > 0
 	if slow && sh.parentBox != nil && sh.reason.Kind != ExitShutdown {
-		sh.parentBox.signal(childEnding{sh.child, sh.epoch, *sh.reason})
+		sh.parentBox.signal(childEnding{sh, sh.reason.Err})
 	}
 }
 
@@ -305,7 +297,7 @@ func (sh *shell) ended() {
 	sh.node.setExited(*sh.reason, sh.epoch)
 	sh.settle(*sh.reason)
 	if sh.parentBox != nil {
-		sh.parentBox.signal(childExited{sh.child, sh.epoch, *sh.reason, sh.ignored})
+		sh.parentBox.signal((*childExited)(sh))
 	} else {
 		sh.sys.rootExited(*sh.reason)
 	}
@@ -355,5 +347,8 @@ func (sh *shell) fence(again bool) (stuck bool) {
 	sh.countZombies(int64(sh.live))
 	sh.box.mu.Unlock()
 	sh.killTimers(every)
+	if sh.sup != nil {
+		sh.sup.silence()
+	}
 	return sh.box.detach() || stuck
 }

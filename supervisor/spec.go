@@ -168,7 +168,9 @@ func (s *SupervisorSpec) check(path string) error {
 			bad("two children have the id %q", c.ID)
 		}
 		seen[c.ID] = true
-		errs = append(errs, c.check(path))
+		if err := c.check(path); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -213,7 +215,10 @@ func (c *ChildSpec) check(parent string) error {
 	if c.Exclusive != "" && c.Supervisor != nil {
 		bad(fmt.Errorf("exclusive resource %q: of an actor only", c.Exclusive))
 	}
-	return errors.Join(append(errs, c.checkRest(path))...)
+	if err := c.checkRest(path); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 func (c *ChildSpec) checkRest(path string) error {
@@ -275,6 +280,9 @@ func (c *ChildSpec) startTimeout() time.Duration {
 func (s *SupervisorSpec) checkClaims(path string, seen map[string]string) (errs error) {
 	for i := range s.Children {
 		c := &s.Children[i]
+		if c.Supervisor == nil && c.Exclusive == "" {
+			continue
+		}
 		below := path + "/" + c.ID
 		if c.Supervisor != nil && strings.Count(below, "/") <= maxDepth {
 			errs = errors.Join(errs, c.Supervisor.checkClaims(below, seen))

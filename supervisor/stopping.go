@@ -68,7 +68,7 @@ func (s *supervision) startBudget(d time.Duration) {
 	if s.budget != nil {
 		s.sh.stopTimer(s.budget)
 	}
-	s.budget = &timer{what: stopBudget}
+	s.budget = &timer{}
 	s.sh.startTimer(s.budget, d)
 }
 
@@ -96,7 +96,7 @@ func (s *supervision) hurry() {
 		}
 		c.sh.cancelAll()
 		switch {
-		case c.spec.Supervisor != nil:
+		case c.node.spec.Supervisor != nil:
 			c.told, c.state = true, childStopping
 			c.sh.box.signal(hurrySignal{})
 		case c.state != childStopping:
@@ -120,10 +120,10 @@ func (s *supervision) abandonChildren(report bool) {
 	for _, c := range slices.Backward(s.children) {
 		s.forgetTry(c)
 		c.answer(ErrStopped)
+		s.disarm(c) // if it is just ending, its exit is on the way
 		if c.sh == nil || !c.sh.abandon(Reason{Kind: ExitKilled}, false) {
 			continue
 		}
-		s.disarm(c)
 		s.lives--
 		if c.swept {
 			c.swept = false

@@ -18,12 +18,11 @@ const (
 	childWaiting  // it failed; started again when its backoff is over
 )
 
-// supTimer says what a supervisor's timer is for.
-type supTimer uint8
+// deadline says what a supervisor waits for.
+type deadline uint8
 
 const (
-	stopBudget supTimer = iota // of all children
-	startLimit
+	startLimit deadline = iota
 	stopDeadline
 	stopGrace
 	nextTry
@@ -32,7 +31,10 @@ const (
 // child is a supervisor's record of one child.
 type child struct {
 	index   int32
+	slot    int32  // of its deadline among all, from 1; 0: it has none
+	nth     uint32 // this deadline is
 	state   childState
+	what    deadline
 	due     bool // to be started by the plan
 	told    bool // it was told to stop: its exit is no failure
 	barred  bool // it asked not to be restarted
@@ -42,9 +44,8 @@ type child struct {
 	ordered bool // this start was asked for; its failure is the asker's
 	swept   bool // told by stopAll
 	node    *node
-	spec    *ChildSpec
-	sh      *shell // the current life, nil between lives
-	timer   *timer // the one that its state needs, nil if none
+	sh      *shell        // the current life, nil between lives
+	until   time.Duration // its deadline
 	readyAt time.Duration
 	ending  error   // why it ends by itself, as long as it does
 	orders  *orders // nil if nobody waits
@@ -78,7 +79,8 @@ type supervision struct {
 	sweeping bool // stopAll is at it
 	hurried  bool // the stop budget is spent
 
-	budget *timer // of the stop, then of the grace
+	budget    *timer // of the stop, then of the grace
+	deadlines deadlines
 }
 
 func newSupervision(sh *shell, spec *SupervisorSpec) *supervision {
@@ -89,7 +91,7 @@ func newSupervision(sh *shell, spec *SupervisorSpec) *supervision {
 	s.children = make([]*child, len(spec.Children))
 	all := make([]child, len(spec.Children))
 	for i := range all {
-		all[i] = child{index: int32(i), node: sh.node.children[i], spec: &spec.Children[i], due: true}
+		all[i] = child{index: int32(i), node: sh.node.children[i], due: true}
 		s.children[i] = &all[i]
 	}
 	return s
@@ -98,20 +100,20 @@ func newSupervision(sh *shell, spec *SupervisorSpec) *supervision {
 // receive handles the signals of children.
 func (s *supervision) receive(msg any) {
 	switch m := msg.(type) {
-	case childReady:
-		if m.c.is(m.epoch) {
-			s.childReady(m.c)
+	case *childReady:
+		if m.child.sh == (*shell)(m) {
+			s.childReady(m.child)
 		}
 	case childEnding:
-		if m.c.is(m.epoch) {
-			s.childEnding(m.c, m.reason)
+		if m.sh.child.sh == m.sh {
+			s.childEnding(m.sh.child, m.err)
 		}
-	case childExited:
-		if m.c.is(m.epoch) {
-			s.exited(m.c, m.reason, m.ignored)
+	case *childExited:
+		if m.child.sh == (*shell)(m) {
+			s.exited(m.child, *m.reason, m.ignored)
 		}
 	case tryNow:
-		if m.c.state == childWaiting && m.c.timer == nil {
+		if m.c.state == childWaiting && m.c.slot == 0 {
 			s.retry(m.c)
 		}
 	case claimFreed:
@@ -126,32 +128,9 @@ func (s *supervision) receive(msg any) {
 // tryNow: the first restart is immediate, but a message all the same.
 type tryNow struct{ c *child }
 
-// is reports whether the child's current life is the one of this epoch.
-func (c *child) is(epoch uint64) bool { return c.sh != nil && c.sh.epoch == epoch }
-
-// arm sets the child's timer.
-func (s *supervision) arm(c *child, what supTimer, d time.Duration) {
-	s.disarm(c)
-	c.timer = &timer{child: c, what: what}
-	s.sh.startTimer(c.timer, d)
-}
-
-func (s *supervision) disarm(c *child) {
-	if c.timer != nil {
-		s.sh.stopTimer(c.timer)
-		c.timer = nil
-	}
-}
-
-// tick handles the supervisor's own timers.
-func (s *supervision) tick(t *timer) {
-	c := t.child
-	if c != nil {
-		c.timer = nil
-	}
-	switch t.what {
-	case stopBudget:
-		s.outOfBudget()
+// passed: a deadline is over.
+func (s *supervision) passed(c *child) {
+	switch c.what {
 	case startLimit:
 		s.giveUpLife(c, Reason{Kind: ExitError, Err: ErrStartTimeout})
 	case stopDeadline:
@@ -203,13 +182,13 @@ func (s *supervision) stopTail() bool {
 	for ; s.low > s.plan; s.low-- {
 		switch c := s.children[s.low-1]; c.state {
 		case childStarting, childRunning:
-			c.due = c.spec.Restart != Temporary
+			c.due = c.node.spec.Restart != Temporary
 			s.stop(c)
 			return false
 		case childStopping:
 			return false
 		case childStopped: // it had ended, or ignored: the plan starts it again, as OTP does
-			c.due = c.due || c.spec.Restart != Temporary && !c.barred && !c.held
+			c.due = c.due || c.node.spec.Restart != Temporary && !c.barred && !c.held
 		}
 	}
 	return true
@@ -221,7 +200,7 @@ func (s *supervision) spawn(c *child) {
 		c.sh = s.sh.sys.spawn(c.node, s.sh.box, c)
 		s.lives++
 	}
-	if d := c.spec.startTimeout(); d != Infinity {
+	if d := c.node.spec.startTimeout(); d != Infinity {
 		s.arm(c, startLimit, d)
 	}
 }
@@ -237,9 +216,9 @@ func (s *supervision) childReady(c *child) {
 }
 
 // childEnding puts the stop deadline on a child that ends by itself.
-func (s *supervision) childEnding(c *child, r Reason) {
+func (s *supervision) childEnding(c *child, err error) {
 	if c.state == childStarting || c.state == childRunning {
-		c.ending = r.Err
+		c.ending = err
 		s.waitForEnd(c)
 	}
 }
@@ -250,7 +229,7 @@ func (s *supervision) stop(c *child) {
 	switch {
 	case c.sh == nil: // it waits for its resource
 		s.exited(c, Reason{Kind: ExitShutdown}, false)
-	case c.spec.stopDeadline() == Brutal:
+	case c.node.spec.stopDeadline() == Brutal:
 		s.giveUpLife(c, Reason{Kind: ExitKilled})
 	default:
 		s.waitForEnd(c)
@@ -261,7 +240,7 @@ func (s *supervision) stop(c *child) {
 func (s *supervision) waitForEnd(c *child) {
 	c.state = childStopping
 	s.disarm(c)
-	if d := c.spec.stopDeadline(); d != Infinity {
+	if d := c.node.spec.stopDeadline(); d != Infinity {
 		s.arm(c, stopDeadline, max(d, 0))
 	}
 }
@@ -338,7 +317,7 @@ func (s *supervision) failedOrDone(c *child, r Reason) {
 // restarts reports whether a child that ended like this is to be started again.
 func (c *child) restarts(r Reason) bool {
 	return directiveOf(r) == restartAsSpecified &&
-		(c.spec.Restart == Permanent || c.spec.Restart == Transient && r.Abnormal())
+		(c.node.spec.Restart == Permanent || c.node.spec.Restart == Transient && r.Abnormal())
 }
 
 // fail ends the supervisor because of a child.
@@ -351,14 +330,14 @@ func (s *supervision) fail(c *child, r Reason, cause error) {
 // message, also when there is nothing to wait for.
 func (s *supervision) restart(c *child, r Reason) {
 	now, random := s.sh.sys.exec.Now(), s.sh.sys.exec.Random
-	stable := c.ready && s.sh.sys.clock()-c.readyAt >= c.spec.Backoff.resetAfter()
-	wait := c.delays.next(c.spec.Backoff, stable, random)
+	stable := c.ready && s.sh.sys.clock()-c.readyAt >= c.node.spec.Backoff.resetAfter()
+	wait := c.delays.next(c.node.spec.Backoff, stable, random)
 	if !s.withinBudget(c, stable, now) {
 		if !s.spec.Budget.Isolating {
 			s.fail(c, r, fmt.Errorf("%w after %w", ErrBudget, startCause(r)))
 			return
 		}
-		wait = c.spec.Backoff.jittered(backoffCap(c.spec.Backoff), random)
+		wait = c.node.spec.Backoff.jittered(backoffCap(c.node.spec.Backoff), random)
 		s.sh.sys.emit(Event{Kind: EventFailed, Path: c.node.path, Reason: r, Wait: wait})
 	}
 	state := StateRestarting

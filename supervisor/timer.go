@@ -21,9 +21,6 @@ type timer struct {
 	queued bool // in the mailbox
 	index  int  // in the shell's list
 	alarm  Alarm
-	// Of a supervisor's own timers.
-	child *child
-	what  supTimer
 }
 
 // After delivers Tick{key} once, d from now. A timer of the same key is

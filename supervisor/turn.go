@@ -77,11 +77,21 @@ func (m *mailbox) hurry() {
 	}
 }
 
-// young reports whether this is the first turn of a life, which needs its label
-// only if there is a Start hook: labels take a tenth of an actor's memory.
-func (m *mailbox) young() bool {
-	m.unlabelled = m.life.user == nil && m.life.sup == nil
-	return m.unlabelled
+// unmark begins a turn on a goroutine without labels. That of an actor gets them
+// when it first runs the user's code: most turns of most lives, their first and
+// their last, run none, and labels take a tenth of an actor's memory.
+func (m *mailbox) unmark() {
+	m.unlabelled = true
+	if m.life.sup != nil {
+		m.mark()
+	}
+}
+
+func (m *mailbox) mark() {
+	if m.unlabelled {
+		m.unlabelled = false
+		m.node.label()
+	}
 }
 
 // Turn handles up to Throughput messages.
@@ -129,7 +139,7 @@ func (m *mailbox) yield() bool {
 func (m *mailbox) cutOff() {
 	m.mu.Lock()
 	asked, why := m.handling, m.ending()
-	m.signals.push(goroutineExited{})
+	m.pushSignal(goroutineExited{})
 	m.hurry()
 	m.mu.Unlock()
 	asked.fail(why)
@@ -248,7 +258,18 @@ func (m *mailbox) rest() {
 		batches.Put(m.batch)
 		m.batch = nil
 	}
-	if m.signals.len == 0 {
+	if m.signals.len == 0 && len(m.signals.buf) == keepSlots {
+		fewSignals.Put((*[keepSlots]any)(m.signals.buf))
 		m.signals = ring[any]{}
 	}
+}
+
+// fewSignals serve the mailboxes that have a signal or some: an idle one has none.
+var fewSignals = sync.Pool{New: func() any { return new([keepSlots]any) }}
+
+func (m *mailbox) pushSignal(msg any) {
+	if m.signals.buf == nil {
+		m.signals.buf = fewSignals.Get().(*[keepSlots]any)[:]
+	}
+	m.signals.push(msg)
 }

@@ -159,6 +159,20 @@ func (w *watch) busy(m *mailbox) time.Duration {
 	return 0
 }
 
+// same reports whether the tick is the one that was seen before, as long as there
+// are ticks, four a second or more: then hardly any time can have passed.
+func (w *watch) same(seen *atomic.Uint32) bool {
+	if w.period > time.Second/4 || !w.armed.Load() {
+		return false
+	}
+	tick := w.tick.Load()
+	if seen.Load() == tick {
+		return true
+	}
+	seen.Store(tick)
+	return false
+}
+
 // note stores when the handler begins that is about to run: it writes only when
 // time has moved on.
 func (m *mailbox) note() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -78,7 +79,11 @@ func dynamicOurs() (stop func()) {
 		}
 	}
 	// The supervisor takes its orders in turn, so the others are there.
-	if _, err := root.Ask(supervisor.StartChild{ID: "last"}, patience); err != nil {
+	_, err := root.Ask(supervisor.StartChild{ID: "last"}, patience)
+	for ; errors.Is(err, supervisor.ErrRefused); _, err = root.Ask(supervisor.StartChild{ID: "last"}, patience) {
+		runtime.Gosched()
+	}
+	if err != nil {
 		panic(err)
 	}
 	return func() { sys.Stop() }
