@@ -12,11 +12,11 @@ import (
 
 // tell: a life is told to stop.
 func (m *reference) tell(p *post) {
-	if p.life == 0 || p.told != nil {
+	if p.life == 0 || p.told != nil && !p.loose {
 		return
 	}
 	now := m.now
-	p.told = &now
+	p.lured, p.told, p.loose = p.told, &now, false
 	if p.spec.Supervisor != nil {
 		m.leave(p, true)
 	}
@@ -33,6 +33,7 @@ func (m *reference) leave(p *post, soft bool) {
 		p.cause, p.caused = "error", &now
 	}
 	for _, k := range p.kids {
+		k.loose = k.loose || m.isNow(k.sacked) && m.isNow(k.told) && k.spec.Supervisor == nil
 		if !soft {
 			k.owed, k.waiting = nil, false
 		} else if k.owed != nil {
@@ -45,7 +46,11 @@ func (m *reference) leave(p *post, soft bool) {
 // tellKids: the youngest that is to be stopped is told, once those younger than
 // it are down.
 func (m *reference) tellKids(up *post) {
-	if up.life == 0 || up.going == nil && !up.stopping {
+	switch {
+	case up.life == 0 || up.going == nil && !up.stopping:
+		return
+	case up.isDynamic():
+		m.tellSome(up)
 		return
 	}
 	from := 0
@@ -60,6 +65,21 @@ func (m *reference) tellKids(up *post) {
 			m.tell(k)
 		}
 		return
+	}
+}
+
+// untell: a child was started, so its supervisor had not heard yet that it is
+// to stop its children.
+func (m *reference) untell(k *post) {
+	if k.life == 0 || !m.isNow(k.told) || k.sacked != nil {
+		return
+	}
+	k.told = nil
+	if k.going != nil && k.soft {
+		k.going, k.soft = nil, false
+		for _, below := range k.kids {
+			m.untell(below)
+		}
 	}
 }
 
@@ -99,7 +119,7 @@ func (m *reference) mayKill(p *post) bool {
 	if d == supervisor.Brutal && p.told != nil {
 		return true
 	}
-	for _, from := range []*moment{p.told, p.caused} {
+	for _, from := range []*moment{p.told, p.lured, p.caused} {
 		if from != nil && d < supervisor.Infinity/2 && m.since(*from) >= max(d, 0)+supervisor.DefaultGrace {
 			return true
 		}
@@ -121,18 +141,29 @@ func (m *reference) settle() {
 	}
 	m.orphans = nil
 	for _, p := range m.all {
-		if d := p.owed; d != nil && d.maybe {
-			p.due, p.owed = p.spec.Restart != supervisor.Temporary, nil
-		} else if d != nil {
-			m.errorf("%s: nothing came of its exit", p.path)
-			p.owed = nil
-		}
+		m.paid(p)
+		m.carriedOut(p)
+	}
+	for _, p := range m.all {
 		if p.life != 0 {
 			m.inTime(p)
 			m.idles(p)
 			m.startsWent(p)
 		}
 	}
+}
+
+// paid: what came of an exit.
+func (m *reference) paid(p *post) {
+	if d := p.owed; d == nil {
+		return
+	} else if !d.maybe {
+		m.errorf("%s: nothing came of its exit", p.path)
+	}
+	p.owed = nil
+	byPlan := !p.parent.isDynamic() && !p.loose && p.sacked == nil && (p.ready || !p.asked)
+	p.due = byPlan && p.spec.Restart != supervisor.Temporary
+	p.vague = p.vague || !p.parent.isDynamic() && !byPlan && p.sacked == nil
 }
 
 // inTime: nobody lives longer than it may, nor starts longer.
@@ -146,6 +177,7 @@ func (m *reference) inTime(p *post) {
 		last = p.caused
 	}
 	switch {
+	case p.loose:
 	case last != nil && limit < supervisor.Infinity/2 && m.by(*last) >= max(limit, 0)+supervisor.DefaultGrace:
 		m.errorf("%s lives %v after the begin of its end", p.path, m.by(*last))
 	case last == nil && !p.ready && p.spec.Supervisor == nil &&
@@ -156,13 +188,17 @@ func (m *reference) inTime(p *post) {
 
 // startsWent: a supervisor that waits for nothing starts what is due.
 func (m *reference) startsWent(up *post) {
-	if up.spec.Supervisor == nil || up.going != nil {
+	switch {
+	case up.spec.Supervisor == nil || up.doubt:
+		return
+	case up.going != nil:
+		m.stopsWent(up)
 		return
 	}
 	waits := false
 	for _, k := range up.kids[up.plan:] {
 		late := k.waiting && m.now.at >= k.retry
-		if up.spec.Supervisor.Strategy == supervisor.OneForOne && late {
+		if up.alone() && late {
 			m.errorf("%s waits, though its backoff is over", k.path)
 		}
 		waits = waits || k.waiting && !late || up.stopping && k.life != 0
@@ -174,14 +210,12 @@ func (m *reference) startsWent(up *post) {
 		return
 	}
 	for _, k := range up.kids[up.plan:] {
-		due := k.due
-		if up.stopping {
-			due = (!k.tried || k.spec.Restart != supervisor.Temporary) && !k.barred
-		}
-		if k.life == 0 && due {
+		if k.life == 0 && (k.due || up.stopping && k.planned()) {
 			m.errorf("%s is due and is not started", k.path)
 		}
+		k.unsure = false
 	}
+	up.stopping = false
 }
 
 // bury takes what still waits for the life.
@@ -205,9 +239,10 @@ func (m *reference) did(p *post, s seen) {
 	}
 	switch s.What {
 	case "begin":
-		if p.began || p.ready || p.told != nil && p.told.instant < m.now.instant {
+		if p.began || p.ready || p.told != nil && !p.loose && p.told.instant < m.now.instant {
 			m.errorf("%v: not now", s)
 		}
+		m.branded(p, s)
 		p.began, p.busy = true, true
 	case "cause":
 		if p.cause == "" && p.caused == nil {
@@ -247,13 +282,14 @@ func (m *reference) hook(p *post, s seen) {
 	if p.ends || p.closed || !p.began {
 		m.errorf("%v: not now", s)
 	}
-	p.ends, p.busy = true, true
-	if s.Kind == supervisor.ExitShutdown && p.told == nil {
+	p.ends, p.busy, p.shut = true, true, s.Kind == supervisor.ExitShutdown
+	if s.Kind == supervisor.ExitShutdown && p.told == nil && !p.parent.doubt {
 		m.errorf("%v: it should live on", s)
 	}
 	if s.Kind != supervisor.ExitShutdown && p.cause == "" {
 		m.errorf("%v: nothing happened to it", s)
 	}
+	m.notTooMany(p)
 }
 
 func (m *reference) delivered(p *post, s seen) {
@@ -310,6 +346,9 @@ func (m *reference) idles(p *post) {
 		for _, s := range lane {
 			m.errorf("%v is not handled", s)
 		}
+	}
+	if p.told != nil && !p.loose && p.spec.Supervisor == nil {
+		m.errorf("%s was told to stop and goes on", p.path)
 	}
 }
 
@@ -397,6 +436,10 @@ func askError(err error) string {
 func (m *reference) answered(s seen) {
 	a := m.asks[s.N]
 	delete(m.asks, s.N)
+	if a.order != nil {
+		m.orderAnswered(s, a)
+		return
+	}
 	took := m.now.at - a.sent
 	fine := false
 	switch s.Text {

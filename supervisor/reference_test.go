@@ -13,14 +13,15 @@ import (
 type seen struct {
 	At    time.Duration // of virtual time
 	What  string        // an event's name, or one of the words in (*reference).see
-	Path  string        // where; of "sent": to whom
-	Life  uint64        // which life; of "sent": the sender's
-	By    string        // of "sent": the sender's path, "" for the script
+	Path  string        // where; of "sent": to whom; of "order": the child
+	Life  uint64        // which life; of "sent" and "order": the sender's
+	By    string        // of "sent" and "order": the sender's path, "" for the script
 	Kind  supervisor.ExitKind
 	Text  string        // a cause, a key, an answer
 	Wait  time.Duration // of restarting, armed, stalled
 	Every bool          // of armed
 	N     int           // a letter's number, missed ticks
+	Brand int           // of begin and order: which New made the actor, 0 for the spec's
 	Box   supervisor.Class
 	Got   supervisor.Delivery
 	OK    bool
@@ -35,6 +36,8 @@ func (s seen) String() string {
 		text += fmt.Sprintf(" %s %v", s.Text, s.Wait)
 	case "sent":
 		text += fmt.Sprintf(" by %q, %d: %v", s.By, s.N, s.Got)
+	case "order":
+		text += fmt.Sprintf(" %s by %q, ask %d, brand %d: %v", s.Text, s.By, s.N, s.Brand, s.Got)
 	case "got", "tick", "cause", "asked", "answered":
 		text += fmt.Sprintf(" %s %d", s.Text, s.N)
 	}
@@ -62,6 +65,9 @@ type post struct {
 	begin, up                        moment
 	cause                            string // why it ends by itself
 	caused, told                     *moment
+	lured                            *moment // when it may have been told, before it surely was
+	loose                            bool    // it was told at this moment, or later, or not yet
+	shut                             bool    // its Stop hook was called because it was told
 	lanes                            [3][]seen
 	timers                           map[string]modelTimer
 	tasks                            map[string]bool
@@ -73,6 +79,7 @@ type post struct {
 	retry                               time.Duration
 	failures                            int
 	attempts                            []time.Duration // of this child, if isolating
+	byOrder
 
 	// Of a supervisor's current life.
 	restarts []time.Duration
@@ -82,6 +89,9 @@ type post struct {
 	soft     bool // it was told to go; its last decisions may be on their way
 	killedIn int
 	exitedIn int
+	readyIn  int
+	doubt    bool // it may have failed to start: a child's failure and a plan crossed
+	orders   int  // of this instant
 }
 
 // debt is a decision that a supervisor owes after a child's exit.
@@ -105,9 +115,11 @@ type reference struct {
 	asks    map[int]ask
 
 	handled, dead, replaced, coalesced, accepted int
+	perhapsDead                                  int // orders
 }
 
 type ask struct {
+	order *order // nil: it is a letter's
 	sent  time.Duration
 	want  supervisor.Delivery
 	at    *post
@@ -118,23 +130,37 @@ type ask struct {
 
 func newReference(root spec) *reference {
 	m := &reference{at: map[string]*post{}, asks: map[int]ask{}, now: moment{instant: 1}}
-	m.root = m.grow(nil, &kid{ID: supervisor.RootID, Supervisor: &root})
+	m.root = m.grow(nil, &kid{Supervisor: &root}, supervisor.RootID)
 	return m
 }
 
-func (m *reference) grow(parent *post, k *kid) *post {
-	p := &post{path: k.ID, parent: parent, spec: k}
+func (m *reference) grow(parent *post, k *kid, id string) *post {
+	p := &post{path: id, parent: parent, spec: k}
 	if parent != nil {
-		p.path, p.index = parent.path+"/"+k.ID, len(parent.kids)
+		p.path, p.index = parent.path+"/"+id, len(parent.kids)
 		parent.kids = append(parent.kids, p)
 	}
 	m.all, m.at[p.path] = append(m.all, p), p
-	if k.Supervisor != nil {
+	switch {
+	case p.isDynamic():
+		for _, id := range dynamicIDs {
+			m.grow(p, &k.Supervisor.Children[0], id)
+		}
+	case k.Supervisor != nil:
 		for i := range k.Supervisor.Children {
-			m.grow(p, &k.Supervisor.Children[i])
+			m.grow(p, &k.Supervisor.Children[i], k.Supervisor.Children[i].ID)
 		}
 	}
 	return p
+}
+
+func (p *post) isDynamic() bool {
+	return p.spec.Supervisor != nil && p.spec.Supervisor.Strategy == supervisor.Dynamic
+}
+
+// alone: no child of this supervisor has to do with another.
+func (p *post) alone() bool {
+	return p.isDynamic() || p.spec.Supervisor.Strategy == supervisor.OneForOne
 }
 
 func (m *reference) errorf(format string, a ...any) {
@@ -172,6 +198,9 @@ func (m *reference) see(s seen) {
 	case "answered":
 		m.answered(s)
 		return
+	case "order":
+		m.ordered(s)
+		return
 	}
 	p := m.at[s.Path]
 	if p == nil {
@@ -199,6 +228,10 @@ func (m *reference) see(s seen) {
 		m.alive(p, s)
 	case "sent":
 		m.sent(p, s)
+	case "sent-old":
+		if s.Got != supervisor.Down {
+			m.errorf("%v: the place is gone, and yet it is %v", s, s.Got)
+		}
 	case "asked":
 		m.asked(p, s)
 	default:
@@ -215,23 +248,35 @@ func (m *reference) alive(p *post, s seen) bool {
 }
 
 func (m *reference) starting(p *post, s seen) {
-	if p.life != 0 || s.Life != p.last+1 {
+	if p.life != 0 || !m.isNext(p, s.Life) {
 		m.errorf("%v beside #%d, after #%d", s, p.life, p.last)
 	}
 	if p.parent != nil {
 		m.mayStart(p)
 	}
 	fresh := post{path: p.path, parent: p.parent, kids: p.kids, index: p.index, spec: p.spec}
+	fresh.byOrder = m.startedByOrder(p, s)
+	fresh.exitedIn, fresh.readyIn = p.exitedIn, p.readyIn
 	fresh.life, fresh.last, fresh.begin, fresh.tried = s.Life, s.Life, m.now, true
 	fresh.failed, fresh.failures, fresh.attempts, fresh.killedIn = p.failed, p.failures, p.attempts, p.killedIn
 	fresh.timers, fresh.tasks = map[string]modelTimer{}, map[string]bool{}
+	if fresh.anew {
+		fresh.failed, fresh.failures, fresh.attempts = false, 0, nil
+	}
+	crossed := p.crossed
 	*p = fresh
 	for _, k := range p.kids {
-		k.tried, k.due, k.waiting, k.failed, k.barred, k.owed = false, true, false, false, false, nil
-		k.failures, k.attempts = 0, nil
+		k.tried, k.due, k.waiting, k.failed, k.barred, k.owed = false, !p.isDynamic(), false, false, false, nil
+		k.failures, k.attempts, k.byOrder, k.unsure = 0, nil, byOrder{fresh: k.fresh}, false
 	}
-	if p.parent != nil {
-		m.tellKids(p.parent)
+	if up := p.parent; up != nil {
+		m.toldByOrder(p, crossed)
+		for _, k := range up.kids[:p.index] {
+			if up.going != nil && !up.isDynamic() {
+				m.untell(k)
+			}
+		}
+		m.tellKids(up)
 	}
 }
 
@@ -243,23 +288,28 @@ func (m *reference) mayStart(p *post) {
 		m.errorf("%s starts without a parent", p.path)
 	case up.going != nil && !(up.soft && up.going.instant == m.now.instant):
 		m.errorf("%s starts under a parent that ends", p.path)
+	case up.isDynamic() && m.crowd(p) >= orElse(up.spec.Supervisor.MaxChildren, 1<<20):
+		m.errorf("%s starts beyond MaxChildren", p.path)
+	case m.bidden(p) && !(up.stopping && p.index >= up.plan):
+		return // whatever its siblings do
 	case p.waiting && m.now.at < p.retry:
 		m.errorf("%s starts before its backoff is over", p.path)
-	case p.waiting && strategy == supervisor.OneForOne:
+	case p.waiting && up.alone():
 		return
 	}
 	if up.stopping {
 		m.beginStarts(up, p)
 	}
-	if !p.due && !p.waiting && !p.unsure {
+	if !p.due && !p.waiting && !p.unsure && !m.bidden(p) {
 		m.errorf("%s starts, and nobody wants it", p.path)
 	}
 	for _, k := range up.kids {
 		switch {
-		case k.index < p.index && k.life != 0 && !k.ready && k.cause == "" && k.told == nil && strategy != supervisor.OneForOne,
-			k.index < p.index && !k.tried:
+		case up.isDynamic():
+		case k.index < p.index && k.life != 0 && !k.ready && k.cause == "" && k.told == nil && !k.asked && strategy != supervisor.OneForOne,
+			k.index < p.index && !k.tried && !k.held && !k.unsure:
 			m.errorf("%s starts before its elder %s is there", p.path, k.path)
-		case k.index == p.index-1 && k.life != 0 && !k.ready && k.failures == 0 && k.cause == "" && k.told == nil:
+		case k.index == p.index-1 && k.life != 0 && !k.ready && k.failures == 0 && k.cause == "" && k.told == nil && !k.asked:
 			m.errorf("%s starts before its elder %s is ready", p.path, k.path)
 		case k.index > p.index && k.life != 0 && strategy != supervisor.OneForOne:
 			m.errorf("%s starts while its younger %s lives", p.path, k.path)
@@ -274,11 +324,11 @@ func (m *reference) beginStarts(up, p *post) {
 		if k.life != 0 {
 			m.errorf("%s starts while %s is still to be stopped", p.path, k.path)
 		}
-		if k.waiting && m.now.at < k.retry {
+		if k.waiting && m.now.at < k.retry && !m.isNow(k.sacked) {
 			m.errorf("%s starts while %s waits", p.path, k.path)
 		}
 		k.waiting = false
-		k.due = (!k.tried || k.spec.Restart != supervisor.Temporary) && !k.barred
+		k.due = k.planned()
 	}
 	for _, k := range up.kids[up.plan:p.index] {
 		if k.due {
@@ -292,10 +342,10 @@ func (m *reference) isReady(p *post, s seen) {
 		m.errorf("%v, but it is not starting", s)
 		return
 	}
-	p.ready, p.up = true, m.now
+	p.ready, p.up, p.readyIn = true, m.now, m.now.instant
 	for _, k := range p.kids {
 		waits := slices.ContainsFunc(p.kids, func(o *post) bool { return o.waiting || o.owed != nil })
-		if !k.tried && !(waits && p.spec.Supervisor.Budget.Isolating) {
+		if !k.tried && !p.isDynamic() && !k.held && !k.unsure && !(waits && p.spec.Supervisor.Budget.Isolating) {
 			m.errorf("%s is ready without %s", p.path, k.path)
 		}
 	}
@@ -313,7 +363,8 @@ func (m *reference) exited(p *post, s seen) {
 		k.owed, k.waiting = nil, false
 	}
 	m.bury(p)
-	p.life, p.exitedIn = 0, m.now.instant
+	m.perhapsDead += p.orders
+	p.life, p.exitedIn, p.orders = 0, m.now.instant, 0
 	if s.Kind == supervisor.ExitKilled {
 		p.killedIn = m.now.instant
 		if !m.mayKill(p) {
@@ -331,18 +382,25 @@ func (m *reference) exited(p *post, s seen) {
 func (m *reference) judge(p *post, s seen) {
 	up := p.parent
 	cause := m.causeOf(p, s)
-	surely := p.told != nil && (p.cause == "" || p.told.instant < p.caused.instant)
+	timedOut := p.cause == "" && s.Kind == supervisor.ExitError && m.isNow(p.told)
+	surely := p.told != nil && !p.loose && !timedOut && (p.cause == "" || p.told.instant < p.caused.instant)
 	switch {
 	case up.going != nil && !(up.soft && up.going.instant == m.now.instant):
+	case p.sacked != nil && !m.isNow(p.sacked):
 	case surely:
-		p.due = p.spec.Restart != supervisor.Temporary
+		p.due = p.spec.Restart != supervisor.Temporary && p.sacked == nil
+		p.unsure = p.unsure || p.sacked != nil
 	case cause == "escalate":
 		m.owe(p, s, true)
 	case cause == "ignore" && s.Kind != supervisor.ExitKilled:
+	case p.surelyAsked && !p.ready:
 	case !up.ready && !p.ready && !up.spec.Supervisor.Budget.Isolating && p.told == nil && up.going == nil:
 		m.leave(up, false)
+	case !up.ready && !p.ready && !up.spec.Supervisor.Budget.Isolating && !p.loose && up.going == nil:
+		up.doubt = true
+		m.owe(p, s, false)
 	case cause == "rest":
-		p.barred = true
+		p.barred, p.unsure = true, p.unsure || p.told != nil // its exit and the plan may have crossed
 	case p.spec.Restart == supervisor.Permanent, p.spec.Restart == supervisor.Transient && s.Kind >= supervisor.ExitError:
 		m.owe(p, s, false)
 	}
@@ -361,14 +419,15 @@ func (m *reference) causeOf(p *post, s seen) string {
 		}
 	case s.Kind == supervisor.ExitShutdown && p.told == nil:
 		m.errorf("%v: nobody may have told it", s)
-	case p.told == nil && s.Kind != supervisor.ExitKilled && s.Kind != supervisor.ExitShutdown:
+	case p.told == nil && !p.doubt && s.Kind != supervisor.ExitKilled && s.Kind != supervisor.ExitShutdown:
 		m.errorf("%v: nothing happened to it", s)
 	}
 	return ""
 }
 
 func (m *reference) owe(p *post, s seen, escalate bool) {
-	maybe := p.told != nil && p.told.instant == p.caused.instant || p.parent.going != nil
+	maybe := p.told != nil && (p.loose || p.caused == nil || p.told.instant == p.caused.instant) || p.parent.going != nil ||
+		m.isNow(p.sacked) || p.asked && !p.ready
 	stable := p.ready && m.since(p.up) >= orElse(p.spec.Backoff.ResetAfter, 10*time.Second)
 	p.owed = &debt{kind: s.Kind, escalate: escalate, maybe: maybe, stable: stable}
 }
@@ -456,7 +515,8 @@ func (m *reference) replan(up *post, from int) {
 	}
 	up.plan, up.stopping = from, true
 	for _, k := range up.kids[from:] { // its exit and the plan may have crossed
-		k.unsure = k.unsure || k.barred && k.exitedIn == m.now.instant
+		k.unsure = k.unsure || k.barred && k.exitedIn == m.now.instant || m.isNow(k.sacked)
+		k.crossed, k.held = m.isNow(k.sacked), false
 		if k.owed != nil {
 			k.owed.maybe = true
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ var (
 		"start-panic", "start-error", "start-escalate", "start-rest", "start-ignore", "start-slow", "start-hang",
 		"stop-panic", "stop-slow", "stop-hang", "deaf",
 	}
-	inSteps = []string{"flood", "stall", "stop", "task-held"}
+	inSteps = []string{"flood", "stall", "stop", "task-held", "order-start", "order-stop", "ask-start", "ask-stop"}
 )
 
 func (f fault) String() string {
@@ -74,6 +75,32 @@ func drawFaults(seed uint64, actors []string) (faults []fault) {
 	return faults
 }
 
+// drawOrders draws what is asked of the supervisors of these places. Times says
+// which New a StartChild brings: 1 is none.
+func drawOrders(seed uint64, places []string) (orders []fault) {
+	r := rand.New(rand.NewPCG(seed, 4))
+	for range 2 + r.IntN(4+2*len(places)) {
+		f := fault{Kind: pick(r, "order-", "ask-"), Path: pick(r, places...), At: r.IntN(scriptSteps), Times: 1}
+		f.For = time.Duration(r.Int64N(int64(12 * time.Second)))
+		dynamic := strings.Contains(path.Base(f.Path), "d")
+		if dynamic && r.IntN(3) > 0 {
+			f.At = r.IntN(5)
+		}
+		if r.IntN(100) < 25 {
+			f.Kind += "stop"
+		} else {
+			f.Kind += "start"
+		}
+		if (r.IntN(3) == 0) == dynamic {
+			f.Times = 2
+		} else if r.IntN(20) == 0 && (!dynamic || strings.HasSuffix(f.Kind, "stop")) {
+			f.Path = path.Dir(f.Path) + "/nobody"
+		}
+		orders = append(orders, f)
+	}
+	return orders
+}
+
 // shrink drops every fault that a failure does not need.
 func shrink(faults []fault, fails func([]fault) bool) []fault {
 	for n := max(len(faults)/2, 1); n > 0; n /= 2 {
@@ -109,7 +136,8 @@ func scripted(t *testing.T) (faults []fault, ok bool) {
 // TestFaultsAreData: every fault can be printed and read again.
 func TestFaultsAreData(t *testing.T) {
 	for seed := range uint64(50) {
-		for _, f := range drawFaults(seed, []string{"root/a", "root/b"}) {
+		actors := []string{"root/a", "root/b"}
+		for _, f := range slices.Concat(drawFaults(seed, actors), drawOrders(seed, actors)) {
 			got, err := parseFault(f.String())
 			if err != nil || got != f {
 				t.Errorf("%v became %v, %v", f, got, err)

@@ -38,7 +38,7 @@ func TestSweepTrees(t *testing.T) {
 		}
 		faults, ok := scripted(t)
 		if !ok {
-			faults = drawFaults(seed, plant(seed).actors)
+			faults = plant(seed).draw()
 		}
 		g := run(faults)
 		if len(g.model.wrong) > 0 {
@@ -49,7 +49,7 @@ func TestSweepTrees(t *testing.T) {
 		}
 	}
 	t.Log(count)
-	for _, what := range []string{"restarting", "failed", "escalated", "abandoned", "answered", "stalled", "tick", "taskdone"} {
+	for _, what := range []string{"restarting", "failed", "escalated", "abandoned", "answered", "stalled", "tick", "taskdone", "order", "sent-old"} {
 		if count[what] == 0 && end-first >= 100 {
 			t.Errorf("the sweep never saw %q", what)
 		}
@@ -93,7 +93,7 @@ func TestComplaint(t *testing.T) {
 			g.torture(faults)
 			return g
 		}
-		faults := drawFaults(seed, plant(seed).actors)
+		faults := plant(seed).draw()
 		if len(run(faults).model.wrong) == 0 {
 			continue // it needs no restart
 		}
@@ -128,7 +128,7 @@ func TestSweepTraces(t *testing.T) {
 
 func traceOf(seed uint64) uint64 {
 	g := plant(seed)
-	g.torture(drawFaults(seed, g.actors))
+	g.torture(g.draw())
 	h := fnv.New64a()
 	for _, s := range g.trace {
 		_, _ = fmt.Fprintln(h, s)

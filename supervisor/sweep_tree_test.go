@@ -29,6 +29,7 @@ type grove struct {
 	sys    *supervisor.System
 	spec   spec
 	actors []string
+	kids   []string           // all places but the root
 	faults map[string][]fault // by path
 	trace  []seen
 	model  *reference
@@ -36,6 +37,8 @@ type grove struct {
 
 	find    func(string) supervisor.Ref
 	letters int
+	brands  int // of the News that orders brought
+	lives   map[string]*newPlaces
 	places  map[string]*placeState
 	fatal   int
 	late    bool
@@ -50,8 +53,8 @@ type placeState struct {
 
 // plant grows a seed's tree.
 func plant(seed uint64) *grove {
-	g := &grove{seed: seed, rand: rand.New(rand.NewPCG(seed, 2)), places: map[string]*placeState{}}
-	g.spec = g.grow(rand.New(rand.NewPCG(seed, 1)), "root", 3)
+	g := &grove{seed: seed, rand: rand.New(rand.NewPCG(seed, 2)), places: map[string]*placeState{}, lives: map[string]*newPlaces{}}
+	g.spec = g.grow(rand.New(rand.NewPCG(seed, 1)), []string{"root"}, 3)
 	g.sim = sim.New(seed, sim.Options{
 		Hold: g.hold,
 		Deaf: func(_, name string) bool { return name == "deaf" },
@@ -75,46 +78,86 @@ func span(r *rand.Rand, most time.Duration) time.Duration {
 	return time.Duration(r.Int64N(int64(most)))
 }
 
-// grow makes a supervisor's spec.
-func (g *grove) grow(r *rand.Rand, path string, depth int) spec {
+// grow makes the spec of a supervisor that lives at these paths: one, or many
+// below a Dynamic supervisor.
+func (g *grove) grow(r *rand.Rand, paths []string, depth int) spec {
 	s := spec{
 		Strategy:   pick(r, supervisor.OneForOne, supervisor.RestForOne, supervisor.OneForAll),
 		Budget:     pick(r, supervisor.Budget{}, escalating(3), escalating(20), escalating(20), isolating(1), isolating(5)),
 		StopBudget: pick(r, 0, time.Second, 8*time.Second, time.Minute),
 	}
+	if r.IntN(5) == 0 {
+		g.growKind(r, &s, paths, depth)
+		return s
+	}
 	for i := range 1 + r.IntN(6) {
-		id := fmt.Sprint("c", i)
-		c := kid{
-			ID:           id,
-			Restart:      pick(r, supervisor.Permanent, supervisor.Permanent, supervisor.Transient, supervisor.Temporary),
-			StopDeadline: pick(r, 0, supervisor.Brutal, time.Second, supervisor.Infinity),
-			Backoff: pick(
-				r, supervisor.Backoff{}, supervisor.Backoff{Min: time.Millisecond, Jitter: 0.5, ResetAfter: time.Second},
-				supervisor.Backoff{Min: time.Second, Max: 3 * time.Second, Factor: 3},
-			),
-		}
-		if depth > 0 && r.IntN(100) < 45 && len(g.actors) < mostActors {
-			sub := g.grow(r, path+"/"+id, depth-1)
-			c.Supervisor = &sub
-		} else if len(g.actors) < mostActors {
-			g.sow(r, &c, path+"/"+id)
-		} else {
+		if len(g.actors) >= mostActors {
 			break
 		}
+		c := g.child(r, fmt.Sprint("c", i))
+		g.fill(r, &c, below(paths, c.ID), depth)
 		s.Children = append(s.Children, c)
 	}
 	return s
 }
 
+// growKind makes a supervisor Dynamic.
+func (g *grove) growKind(r *rand.Rand, s *spec, paths []string, depth int) {
+	s.Strategy, s.MaxChildren = supervisor.Dynamic, pick(r, 0, 0, 1, 3)
+	c := g.child(r, "")
+	g.fill(r, &c, below(paths, dynamicIDs...), min(depth, 1))
+	if c.Supervisor == nil {
+		s.Parallelism = pick(r, 0, 0, 1, 2)
+		if r.IntN(4) == 0 {
+			c.New = nil // each StartChild brings its own
+		}
+	}
+	s.Children = kids{c}
+}
+
+func below(paths []string, ids ...string) (all []string) {
+	for _, path := range paths {
+		for _, id := range ids {
+			all = append(all, path+"/"+id)
+		}
+	}
+	return all
+}
+
+func (g *grove) child(r *rand.Rand, id string) kid {
+	return kid{
+		ID:           id,
+		Restart:      pick(r, supervisor.Permanent, supervisor.Permanent, supervisor.Transient, supervisor.Temporary),
+		StopDeadline: pick(r, 0, supervisor.Brutal, time.Second, supervisor.Infinity),
+		Backoff: pick(
+			r, supervisor.Backoff{}, supervisor.Backoff{Min: time.Millisecond, Jitter: 0.5, ResetAfter: time.Second},
+			supervisor.Backoff{Min: time.Second, Max: 3 * time.Second, Factor: 3},
+		),
+	}
+}
+
+// fill makes a child a supervisor or an actor.
+func (g *grove) fill(r *rand.Rand, c *kid, paths []string, depth int) {
+	g.kids = append(g.kids, paths...)
+	if depth > 0 && r.IntN(100) < 45 {
+		sub := g.grow(r, paths, depth-1)
+		c.Supervisor = &sub
+		return
+	}
+	g.sow(r, c, paths)
+}
+
 // sow makes an actor's spec.
-func (g *grove) sow(r *rand.Rand, c *kid, path string) {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(path))
-	g.actors = append(g.actors, path)
-	g.places[path] = &placeState{rand: rand.New(rand.NewPCG(g.seed, h.Sum64()))}
+func (g *grove) sow(r *rand.Rand, c *kid, paths []string) {
+	g.actors = append(g.actors, paths...)
+	for _, path := range paths {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(path))
+		g.places[path] = &placeState{rand: rand.New(rand.NewPCG(g.seed, h.Sum64()))}
+	}
 	c.Mailbox = supervisor.MailboxSpec{Normal: 1 + r.IntN(8), Control: 1 + r.IntN(3), Telemetry: 1 + r.IntN(3)}
 	c.StartTimeout = pick(r, 0, time.Second)
-	c.New = func() supervisor.Actor { return &leaf{g: g, path: path} }
+	c.New = func() supervisor.Actor { return &leaf{g: g} }
 }
 
 // saw notes an observation and shows it to the model, up to the first that is
@@ -126,8 +169,12 @@ func (g *grove) saw(s seen) {
 	s.At = g.sim.Now().Sub(sim.Epoch)
 	if g.sys == nil && s.At >= time.Hour && !g.late { // Start gives up, and stops what there is
 		g.late = true
-		g.saw(seen{What: "stopping", Path: "root"})
+		g.tell(seen{What: "stopping", Path: "root", At: time.Hour})
 	}
+	g.tell(s)
+}
+
+func (g *grove) tell(s seen) {
 	all := []seen{s}
 	if g.wrap != nil {
 		all = g.wrap(s)
@@ -140,7 +187,7 @@ func (g *grove) saw(s seen) {
 
 func (g *grove) event(e supervisor.Event) {
 	if e.Kind != supervisor.EventRefused && e.Kind <= supervisor.EventRefused {
-		g.saw(seen{What: e.Kind.String(), Path: e.Path, Life: e.Incarnation, Kind: e.Reason.Kind, Wait: e.Wait})
+		g.saw(seen{What: e.Kind.String(), Path: e.Path, Life: g.life(e), Kind: e.Reason.Kind, Wait: e.Wait})
 	}
 }
 
@@ -174,6 +221,8 @@ type leaf struct {
 	path string
 	life uint64
 	over bool // it was told to end by itself
+
+	brand int // which StartChild's New made it, 0: none
 }
 
 func (l *leaf) saw(s seen) {
@@ -194,12 +243,13 @@ func (l *leaf) suffers(prefix string, n int, f func(fault)) {
 }
 
 func (l *leaf) Start(c ctx) (err error) {
-	l.life = c.Incarnation()
-	l.note("begin", "")
+	l.path = c.Self().Path()
+	l.life = l.g.lives[l.path].before + c.Incarnation()
+	l.saw(seen{What: "begin", Brand: l.brand})
 	defer l.note("free", "")
 	l.mischief(c)
-	l.suffers("deaf", int(l.life), func(fault) { _ = c.Loop("deaf", nil) })
-	l.suffers("start-", int(l.life), func(f fault) {
+	l.suffers("deaf", int(c.Incarnation()), func(fault) { _ = c.Loop("deaf", nil) })
+	l.suffers("start-", int(c.Incarnation()), func(f fault) {
 		if err == nil {
 			err = l.fail(c, f)
 		}
@@ -283,7 +333,7 @@ func (l *leaf) Stop(c ctx, why supervisor.Reason) {
 	fine := true
 	defer func() { l.saw(seen{What: "hooked", OK: fine}) }()
 	l.mischief(c)
-	l.suffers("stop-", int(l.life), func(f fault) {
+	l.suffers("stop-", int(c.Incarnation()), func(f fault) {
 		if f.Kind == "panic" {
 			fine = false
 			panic("as told")
@@ -297,7 +347,7 @@ func (l *leaf) mischief(c ctx) {
 	r := l.g.places[l.path].rand
 	key := fmt.Sprint("k", r.IntN(3))
 	d := span(r, 5*time.Second)
-	switch r.IntN(12) {
+	switch r.IntN(14) {
 	case 0:
 		c.After(key, d)
 		l.saw(seen{What: "armed", Text: key, Wait: d})
@@ -310,8 +360,10 @@ func (l *leaf) mischief(c ctx) {
 	case 3:
 		l.task(c, fault{Kind: "task-slow", At: r.IntN(3), For: d})
 	case 4, 5, 6:
-		to, x := pick(r, l.g.actors...), l.g.write(r)
+		to, x := l.g.someone(r), l.g.write(r)
 		l.g.sent(l.path, l.life, to, x, c.Send(c.Lookup(to), x))
+	case 7:
+		l.g.orderInside(l, c, r)
 	}
 }
 
@@ -355,6 +407,8 @@ func (g *grove) inflict(step int, faults []fault, stop *int) {
 			*stop = step
 		case "task-held":
 			g.places[f.Path].held = true
+		case "order-start", "order-stop", "ask-start", "ask-stop":
+			g.order(f)
 		case "flood":
 			r := rand.New(rand.NewPCG(g.seed, uint64(step)))
 			for range 30 {
@@ -378,10 +432,11 @@ func (g *grove) quiet() {
 // step sends some letters and lets some time pass.
 func (g *grove) step() {
 	for range 1 + g.rand.IntN(6) {
-		to, l := pick(g.rand, g.actors...), g.write(g.rand)
+		to, l := g.someone(g.rand), g.write(g.rand)
 		g.sent("", 0, to, l, g.find(to).Send(l))
 	}
 	d := span(g.rand, 2*time.Second)
+	g.sendOld()
 	switch g.rand.IntN(12) {
 	case 0, 1, 2:
 		g.sim.Round()
@@ -389,10 +444,20 @@ func (g *grove) step() {
 	case 3:
 		d *= 8
 	case 4:
-		g.ask(pick(g.rand, g.actors...), d)
+		g.ask(g.someone(g.rand), d)
 	}
 	g.sim.Advance(d)
 	g.quiet()
+}
+
+// someone is mostly an actor that lives.
+func (g *grove) someone(r *rand.Rand) (path string) {
+	for range 4 {
+		if path = pick(r, g.actors...); g.model.at[path].life != 0 {
+			break
+		}
+	}
+	return path
 }
 
 func (g *grove) ask(to string, limit time.Duration) {
@@ -446,7 +511,7 @@ func (g *grove) finish() {
 	if l.Actors != 0 || l.Timers != 0 || l.Workers != 0 || l.Zombies != 0 || l.DeadTimers != 0 || l.HookPanics != 0 || g.sim.Timers() != 0 {
 		wrong("left: %+v, %d timers in the simulation", l, g.sim.Timers())
 	}
-	if l.DeadStopped != uint64(m.dead) || l.DeadReplaced != uint64(m.replaced) || l.Coalesced != uint64(m.coalesced) ||
+	if l.DeadStopped < uint64(m.dead) || l.DeadStopped > uint64(m.dead+m.perhapsDead) || l.DeadReplaced != uint64(m.replaced) || l.Coalesced != uint64(m.coalesced) ||
 		m.accepted != m.handled+m.dead+m.replaced+m.coalesced {
 		wrong("accepted %d, handled %d, dead %d, replaced %d, coalesced %d; the ledger: %+v",
 			m.accepted, m.handled, m.dead, m.replaced, m.coalesced, l)
