@@ -100,6 +100,8 @@ func (h *house) find(path string) supervisor.Tree {
 
 // all are the journal's events of a kind.
 func (h *house) all(kind access.Kind) (list []access.Event) {
+	h.journal.mu.Lock()
+	defer h.journal.mu.Unlock()
 	for _, e := range h.journal.events {
 		if e.Kind == kind {
 			list = append(list, e)
