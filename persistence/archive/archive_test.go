@@ -185,7 +185,7 @@ func TestCancelledAtEveryBlock(t *testing.T) {
 	dir, k := t.TempDir(), newKey(t)
 	s := segment(t, dir, 1, 10, 300_000)
 	o := options(dir, k)
-	ctx, stop := context.WithCancel(t.Context())
+	stop := func() {}
 	at, blocks := -1, 0
 	o.Sealing.Pace = func(context.Context, int) error {
 		if blocks++; blocks == at {
@@ -195,10 +195,10 @@ func TestCancelledAtEveryBlock(t *testing.T) {
 	}
 	a := open(t, o)
 	for at = 1; ; at++ {
-		ctx, stop = context.WithCancel(t.Context())
-		blocks = 0
+		ctx, cancel := context.WithCancel(t.Context())
+		stop, blocks = cancel, 0
 		err := a.Add(ctx, s)
-		stop()
+		cancel()
 		if err == nil {
 			break
 		}

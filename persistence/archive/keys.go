@@ -52,7 +52,7 @@ func ReadIdentities(r io.Reader) (Identities, error) {
 	}
 	ids, err := age.ParseIdentities(bytes.NewReader(b))
 	if err != nil || len(ids) == 0 {
-		return nil, fmt.Errorf("%w: this is no identity file; name the file that keygen wrote, with a line AGE-SECRET-KEY-1...", ErrKey)
+		return nil, fmt.Errorf("%w: this is no identity file; name the file that keygen wrote, which has a line with AGE-SECRET-KEY-1", ErrKey)
 	}
 	return ids, nil
 }

@@ -10,9 +10,9 @@ import (
 
 // What archiving holds in memory does not grow with the segment, at most 8 MiB; no
 // goroutine is started and none is left. ARCHIVE_MB is the greater of the two
-// sizes (default 48), an eighth of it the smaller one.
+// sizes (default 16), an eighth of it the smaller one.
 func TestMemoryDoesNotGrow(t *testing.T) {
-	great := int64(48)
+	great := int64(16)
 	if text := os.Getenv("ARCHIVE_MB"); text != "" {
 		n, err := strconv.ParseInt(text, 10, 64)
 		check1(t, err)
