@@ -105,6 +105,10 @@ func TestNightsInWhichTheClockIsSet(t *testing.T) {
 			[]string{"1969-09-29T02:00:00+11:00", "1969-09-30T02:00:00+11:00", "1969-10-01T02:00:00-12:00"},
 		},
 		{
+			"asked at the end of the day that Kwajalein had twice", "Pacific/Kwajalein", "45 23 * * *", "1969-09-30T23:30:00-12:00",
+			[]string{"1969-10-01T23:45:00-12:00"},
+		},
+		{
 			"Havana skips midnight", "America/Havana", "0 0 * * *", "2026-03-07T12:00:00-05:00",
 			[]string{"2026-03-08T01:00:00-04:00", "2026-03-09T00:00:00-04:00"},
 		},

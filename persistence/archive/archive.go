@@ -218,17 +218,23 @@ func copySegment(to io.Writer, path string) error {
 	if size > MaxSegmentBytes {
 		return fmt.Errorf("%w: %s has %d bytes, at most %d are possible", ErrSegment, path, size, int64(MaxSegmentBytes))
 	}
-	return copyExactly(to, f, size, path)
+	err = copyExactly(to, f, size)
+	if errors.Is(err, errChanged) {
+		err = fmt.Errorf("%w: %s: %w; offer it when it is sealed", ErrSegment, path, err)
+	}
+	return err
 }
 
-// copyExactly copies a file that must not change meanwhile.
-func copyExactly(to io.Writer, f *os.File, size int64, path string) error {
+var errChanged = errors.New("it changed while it was read")
+
+// copyExactly copies a file and finds out when it is not of that size any more.
+func copyExactly(to io.Writer, f *os.File, size int64) error {
 	n, err := io.Copy(to, io.LimitReader(f, size+1))
 	if err != nil {
 		return err
 	}
 	if n != size {
-		return fmt.Errorf("%w: %s changed while it was read (%d bytes, then %d); offer it when nobody writes to it", ErrSegment, path, size, n)
+		return errChanged
 	}
 	dropPages(f)
 	return nil
