@@ -52,6 +52,7 @@ var homes = []home{
 	{"go.etcd.io/bbolt", []string{"persistence"}, "only persistence knows how things are kept"},
 	{"github.com/klauspost/compress", []string{"persistence"}, "only persistence knows how things are kept"},
 	{"filippo.io/age", []string{"persistence"}, "only persistence knows how things are kept"},
+	{"github.com/robfig/cron", []string{"actors/nightly"}, "it only reads cron expressions: its rule for nights in which clocks are set is not ours, and its runner starts goroutines and timers"},
 	{"google.golang.org/protobuf", []string{"persistence", "actors/wire"}, "messages inside a building are Go values"},
 	{"cel.dev", []string{"policy"}, "conditions are compiled in policy and nowhere else"},
 	{"periph.io", []string{"devices"}, "hardware is behind the interfaces of devices"},

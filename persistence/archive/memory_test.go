@@ -1,0 +1,64 @@
+package archive
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+)
+
+// What archiving holds in memory does not grow with the segment, at most 8 MiB; no
+// goroutine is started and none is left. ARCHIVE_MB is the greater of the two
+// sizes (default 16), an eighth of it the smaller one.
+func TestMemoryDoesNotGrow(t *testing.T) {
+	great := int64(16)
+	if text := os.Getenv("ARCHIVE_MB"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		check1(t, err)
+		great = n
+	}
+	small := peak(t, great<<20/8)
+	large := peak(t, great<<20)
+	t.Logf("peak of live heap: %d KiB for %d MiB, %d KiB for %d MiB", small>>10, great/8, large>>10, great)
+	if large > 8<<20 || large-small > 2<<20 {
+		t.Errorf("live heap of %d bytes for %d MiB, %d bytes for %d MiB; at most 8 MiB, and 2 MiB more", small, great/8, large, great)
+	}
+}
+
+// peak is the most live heap while a segment is archived, above what was before.
+func peak(t *testing.T, size int64) int64 {
+	dir, k := t.TempDir(), newKey(t)
+	s := segment(t, dir, 1, 10, size)
+	o := options(dir, k)
+	before, goroutines := live(), runtime.NumGoroutine()
+	most, passed, next := int64(0), int64(0), int64(0)
+	o.Sealing.Pace = func(_ context.Context, n int) error {
+		if passed += int64(n); passed >= next { // about 24 looks while sealing and reading back
+			next += size / 16
+			most = max(most, live())
+		}
+		if n := runtime.NumGoroutine(); n != goroutines {
+			t.Errorf("%d goroutines, %d before", n, goroutines)
+		}
+		return nil
+	}
+	a := open(t, o)
+	add(t, a, s)
+	if rest := live() - before; rest > 256<<10 {
+		t.Errorf("%d bytes stayed after archiving %d", rest, size)
+	}
+	if entries(t, o.Dir)[0].Bytes != size {
+		t.Errorf("not all was archived")
+	}
+	return most - before
+}
+
+// live is the heap that is still referenced.
+func live() int64 {
+	runtime.GC()
+	runtime.GC() // what finalizers and pools held
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
