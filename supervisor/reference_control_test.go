@@ -171,6 +171,7 @@ var lies = map[string]plantedLie{
 func TestReferenceBites(t *testing.T) {
 	all := maps.Clone(lies)
 	maps.Copy(all, orderLies)
+	maps.Copy(all, watchLies)
 	for name, c := range all {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(300) {

@@ -221,7 +221,7 @@ func (m *reference) startsWent(up *post) {
 // bury takes what still waits for the life.
 func (m *reference) bury(p *post) {
 	for i := range p.lanes {
-		m.dead += len(p.lanes[i])
+		m.dead += letters(p.lanes[i])
 		p.lanes[i] = nil
 	}
 	p.closed = true
@@ -232,7 +232,7 @@ func (m *reference) bury(p *post) {
 func (m *reference) did(p *post, s seen) {
 	if p.life != s.Life {
 		switch s.What { // a life that was abandoned may go on, and reach nobody
-		case "begin", "got", "tick", "task", "taskdone", "hook":
+		case "begin", "got", "tick", "task", "taskdone", "hook", "down":
 			m.errorf("%v, but alive is #%d", s, p.life)
 		}
 		return
@@ -254,7 +254,11 @@ func (m *reference) did(p *post, s seen) {
 	case "hooked":
 		p.panicked = p.panicked || !s.OK
 		m.bury(p)
-	case "got", "tick", "taskdone":
+	case "monitored":
+		m.monitored(p, s)
+	case "demonitored":
+		m.demonitored(p, s)
+	case "got", "tick", "taskdone", "down":
 		if !p.ready || p.ends || p.closed || p.cause != "" {
 			m.errorf("%v after its end, or before it is ready", s)
 		}
@@ -296,7 +300,7 @@ func (m *reference) delivered(p *post, s seen) {
 	switch s.What {
 	case "got":
 		lane := &p.lanes[s.Box.Lane]
-		if len(*lane) == 0 || (*lane)[0].N != s.N {
+		if len(*lane) == 0 || (*lane)[0].N != s.N || (*lane)[0].What == "down" {
 			m.errorf("%v: it is not the first of its lane, %v", s, *lane)
 			return
 		}
@@ -313,6 +317,8 @@ func (m *reference) delivered(p *post, s seen) {
 		delete(p.tasks, s.Text)
 	case "tick":
 		m.ticked(p, s)
+	case "down":
+		m.wentDown(p, s)
 	}
 }
 
@@ -377,15 +383,16 @@ func (m *reference) post(p *post, s seen) supervisor.Delivery {
 		m.accepted++
 		return supervisor.Coalesced
 	}
-	if len(*lane) >= laneSize(p.spec, s.Box.Lane) {
+	if letters(*lane) >= laneSize(p.spec, s.Box.Lane) {
 		if s.Box.WhenFull == supervisor.Refuse {
 			return supervisor.Refused
 		}
-		if a, is := m.asks[(*lane)[0].N]; is {
+		oldest := slices.IndexFunc(*lane, func(o seen) bool { return o.What != "down" })
+		if a, is := m.asks[(*lane)[oldest].N]; is {
 			a.want = supervisor.Refused
-			m.asks[(*lane)[0].N] = a
+			m.asks[(*lane)[oldest].N] = a
 		}
-		*lane = append((*lane)[1:], s)
+		*lane = append(slices.Delete(*lane, oldest, oldest+1), s)
 		m.replaced++
 		m.accepted++
 		return supervisor.Replaced

@@ -21,6 +21,7 @@ type seen struct {
 	Wait  time.Duration // of restarting, armed, stalled
 	Every bool          // of armed
 	N     int           // a letter's number, missed ticks
+	Of    uint64        // of down: the life that ended
 	Brand int           // of begin and order: which New made the actor, 0 for the spec's
 	Box   supervisor.Class
 	Got   supervisor.Delivery
@@ -38,6 +39,8 @@ func (s seen) String() string {
 		text += fmt.Sprintf(" by %q, %d: %v", s.By, s.N, s.Got)
 	case "order":
 		text += fmt.Sprintf(" %s by %q, ask %d, brand %d: %v", s.Text, s.By, s.N, s.Brand, s.Got)
+	case "monitored", "demonitored", "down":
+		text += fmt.Sprintf(" %d: %s#%d %v %v", s.N, s.Text, s.Of, s.Kind, s.OK)
 	case "got", "tick", "cause", "asked", "answered":
 		text += fmt.Sprintf(" %s %d", s.Text, s.N)
 	}
@@ -71,6 +74,8 @@ type post struct {
 	lanes                            [3][]seen
 	timers                           map[string]modelTimer
 	tasks                            map[string]bool
+	watches                          map[int]*watch // its own
+	watchers                         []*watch       // others'
 
 	// Of its parent's current life.
 	tried, due, waiting, failed, barred bool
@@ -86,7 +91,7 @@ type post struct {
 	going    *moment // it stops its children for good
 	plan     int     // from here on the strategy stops and starts children
 	stopping bool
-	soft     bool // it was told to go; its last decisions may be on their way
+	soft     bool // it does not know yet that it goes; its last decisions may be on their way
 	killedIn int
 	exitedIn int
 	readyIn  int
@@ -259,7 +264,7 @@ func (m *reference) starting(p *post, s seen) {
 	fresh.exitedIn, fresh.readyIn = p.exitedIn, p.readyIn
 	fresh.life, fresh.last, fresh.begin, fresh.tried = s.Life, s.Life, m.now, true
 	fresh.failed, fresh.failures, fresh.attempts, fresh.killedIn = p.failed, p.failures, p.attempts, p.killedIn
-	fresh.timers, fresh.tasks = map[string]modelTimer{}, map[string]bool{}
+	fresh.timers, fresh.tasks, fresh.watches = map[string]modelTimer{}, map[string]bool{}, map[int]*watch{}
 	if fresh.anew {
 		fresh.failed, fresh.failures, fresh.attempts = false, 0, nil
 	}
@@ -363,6 +368,7 @@ func (m *reference) exited(p *post, s seen) {
 		k.owed, k.waiting = nil, false
 	}
 	m.bury(p)
+	m.tellWatchers(p, s.Kind)
 	m.perhapsDead += p.orders
 	p.life, p.exitedIn, p.orders = 0, m.now.instant, 0
 	if s.Kind == supervisor.ExitKilled {
@@ -394,8 +400,9 @@ func (m *reference) judge(p *post, s seen) {
 		m.owe(p, s, true)
 	case cause == "ignore" && s.Kind != supervisor.ExitKilled:
 	case p.surelyAsked && !p.ready:
+		p.barred = cause == "rest"
 	case !up.ready && !p.ready && !up.spec.Supervisor.Budget.Isolating && p.told == nil && up.going == nil:
-		m.leave(up, false)
+		m.leave(up, true) // it hears of it after what it heard before
 	case !up.ready && !p.ready && !up.spec.Supervisor.Budget.Isolating && !p.loose && up.going == nil:
 		up.doubt = true
 		m.owe(p, s, false)
@@ -517,6 +524,7 @@ func (m *reference) replan(up *post, from int) {
 	for _, k := range up.kids[from:] { // its exit and the plan may have crossed
 		k.unsure = k.unsure || k.barred && k.exitedIn == m.now.instant || m.isNow(k.sacked)
 		k.crossed, k.held = m.isNow(k.sacked), false
+		k.bid, k.mustStart = k.bid || k.mustStart, false
 		if k.owed != nil {
 			k.owed.maybe = true
 		}

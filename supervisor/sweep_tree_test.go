@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -222,6 +223,8 @@ type leaf struct {
 	life uint64
 	over bool // it was told to end by itself
 
+	monitors []supervisor.Monitor // the last few
+
 	brand int // which StartChild's New made it, 0: none
 }
 
@@ -262,6 +265,12 @@ func (l *leaf) Receive(c ctx, msg any) (err error) {
 	switch m := msg.(type) {
 	case supervisor.Tick:
 		l.saw(seen{What: "tick", Text: m.Key, N: m.Missed})
+		return nil
+	case supervisor.MonitorDown:
+		l.saw(seen{
+			What: "down", N: int(m.Monitor), Text: m.Path, Of: m.Incarnation, Kind: m.Reason.Kind,
+			OK: errors.Is(m.Reason.Err, supervisor.ErrDown),
+		})
 		return nil
 	case supervisor.TaskDone:
 		l.note("taskdone", m.Name)
@@ -347,7 +356,7 @@ func (l *leaf) mischief(c ctx) {
 	r := l.g.places[l.path].rand
 	key := fmt.Sprint("k", r.IntN(3))
 	d := span(r, 5*time.Second)
-	switch r.IntN(14) {
+	switch r.IntN(17) {
 	case 0:
 		c.After(key, d)
 		l.saw(seen{What: "armed", Text: key, Wait: d})
@@ -364,6 +373,10 @@ func (l *leaf) mischief(c ctx) {
 		l.g.sent(l.path, l.life, to, x, c.Send(c.Lookup(to), x))
 	case 7:
 		l.g.orderInside(l, c, r)
+	case 8, 9:
+		l.monitor(c, pick(r, l.g.kids...))
+	case 10:
+		l.demonitor(c, r)
 	}
 }
 
@@ -502,6 +515,9 @@ func (g *grove) finish() {
 	each(&tree, func(t *supervisor.Tree) {
 		if t.State != supervisor.StateStopped && t.State != supervisor.StateIgnored {
 			wrong("%s is %v after the stop", t.Path, t.State)
+		}
+		if supervisor.Watchers(g.find(t.Path)) != 0 {
+			wrong("%s is still monitored", t.Path)
 		}
 		if t.Timers != 0 || t.Workers != 0 || t.Zombies != 0 || t.Queued != 0 {
 			wrong("%s has something left: %v", t.Path, t)
