@@ -4,8 +4,13 @@ import "gatehouse/supervisor"
 
 // watchLies are the lies about monitors.
 var watchLies = map[string]plantedLie{
-	"a word twice":          {once("down", func(_ *grove, s seen) []seen { return []seen{s, s} }), "nothing to tell"},
-	"a word that is lost":   {once("down", func(*grove, seen) []seen { return []seen{} }), "is not handled"},
+	"a word twice": {once("down", func(_ *grove, s seen) []seen { return []seen{s, s} }), "nothing to tell"},
+	"a word that is lost": {once("down", func(g *grove, s seen) []seen {
+		if p := g.model.at[s.Path]; g.sys == nil || g.model.root.going != nil || p.over() || !calm(p.parent) || len(p.lanes[supervisor.Normal]) > 1 {
+			return nil
+		}
+		return []seen{}
+	}), " down "},
 	"a word of another end": {once("down", func(_ *grove, s seen) []seen { s.Kind++; return []seen{s} }), "it should be"},
 	"a word of another life": {once("down", func(_ *grove, s seen) []seen {
 		if s.OK {

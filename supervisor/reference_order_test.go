@@ -337,7 +337,7 @@ func orderError(err error) string {
 
 // orderAnswered: with what is true, and as soon as it is.
 func (m *reference) orderAnswered(s seen, a ask) {
-	if o := a.order; a.limit >= 0 && (m.now.at-a.sent > a.limit || !m.trueOf(s.Text, o, a)) {
+	if o := a.order; m.now.at-a.sent > a.limit || !m.trueOf(s.Text, o, a) {
 		m.errorf("%v after %v of %v: that is not true of %+v, child %+v", s, m.now.at-a.sent, a.limit, *o, o.kid)
 	}
 }
@@ -368,7 +368,7 @@ func (m *reference) trueOf(text string, o *order, a ask) bool {
 	case supervisor.ErrChildren.Error():
 		return at && o.start && o.up.isDynamic() && o.full
 	case supervisor.ErrIgnore.Error():
-		return o.start && k.exitedIn == m.now.instant && k.cause == "ignore"
+		return o.start && k.exitedIn == m.now.instant && (k.cause == "ignore" || k.life != 0 && m.isNow(k.bade))
 	case "failed":
 		return o.start && k.exitedIn == m.now.instant
 	}

@@ -41,7 +41,7 @@ func (s seen) String() string {
 		text += fmt.Sprintf(" %s by %q, ask %d, brand %d: %v", s.Text, s.By, s.N, s.Brand, s.Got)
 	case "monitored", "demonitored", "down":
 		text += fmt.Sprintf(" %d: %s#%d %v %v", s.N, s.Text, s.Of, s.Kind, s.OK)
-	case "got", "tick", "cause", "asked", "answered":
+	case "got", "tick", "cause", "asked", "answered", "answer", "asks", "stashed", "unstashed", "replied":
 		text += fmt.Sprintf(" %s %d", s.Text, s.N)
 	}
 	return text
@@ -74,6 +74,9 @@ type post struct {
 	lanes                            [3][]seen
 	timers                           map[string]modelTimer
 	tasks                            map[string]bool
+	questions                        map[int]bool   // asked from inside, not answered
+	current                          seen           // the letter that is being handled
+	stash, front                     []seen         // put aside; put back
 	watches                          map[int]*watch // its own
 	watchers                         []*watch       // others'
 
@@ -118,7 +121,9 @@ type reference struct {
 	wrong   []string
 	orphans []*post // killed without a reason of their own
 	asks    map[int]ask
+	inner   map[int]*inquiry
 
+	lastLetter                                   int
 	handled, dead, replaced, coalesced, accepted int
 	perhapsDead                                  int // orders
 }
@@ -134,7 +139,7 @@ type ask struct {
 }
 
 func newReference(root spec) *reference {
-	m := &reference{at: map[string]*post{}, asks: map[int]ask{}, now: moment{instant: 1}}
+	m := &reference{at: map[string]*post{}, asks: map[int]ask{}, inner: map[int]*inquiry{}, now: moment{instant: 1}}
 	m.root = m.grow(nil, &kid{Supervisor: &root}, supervisor.RootID)
 	return m
 }
@@ -233,6 +238,8 @@ func (m *reference) see(s seen) {
 		m.alive(p, s)
 	case "sent":
 		m.sent(p, s)
+	case "asks":
+		m.asksInside(p, s)
 	case "sent-old":
 		if s.Got != supervisor.Down {
 			m.errorf("%v: the place is gone, and yet it is %v", s, s.Got)
@@ -265,6 +272,7 @@ func (m *reference) starting(p *post, s seen) {
 	fresh.life, fresh.last, fresh.begin, fresh.tried = s.Life, s.Life, m.now, true
 	fresh.failed, fresh.failures, fresh.attempts, fresh.killedIn = p.failed, p.failures, p.attempts, p.killedIn
 	fresh.timers, fresh.tasks, fresh.watches = map[string]modelTimer{}, map[string]bool{}, map[int]*watch{}
+	fresh.questions = map[int]bool{}
 	if fresh.anew {
 		fresh.failed, fresh.failures, fresh.attempts = false, 0, nil
 	}
@@ -424,7 +432,7 @@ func (m *reference) causeOf(p *post, s seen) string {
 		if m.since(p.begin) < orElse(p.spec.StartTimeout, supervisor.DefaultStartTimeout) {
 			m.errorf("%v: given up while it starts, too early", s)
 		}
-	case s.Kind == supervisor.ExitShutdown && p.told == nil:
+	case s.Kind == supervisor.ExitShutdown && p.told == nil && (p.parent == nil || !p.parent.doubt):
 		m.errorf("%v: nobody may have told it", s)
 	case p.told == nil && !p.doubt && s.Kind != supervisor.ExitKilled && s.Kind != supervisor.ExitShutdown:
 		m.errorf("%v: nothing happened to it", s)

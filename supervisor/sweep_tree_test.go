@@ -156,7 +156,7 @@ func (g *grove) sow(r *rand.Rand, c *kid, paths []string) {
 		_, _ = h.Write([]byte(path))
 		g.places[path] = &placeState{rand: rand.New(rand.NewPCG(g.seed, h.Sum64()))}
 	}
-	c.Mailbox = supervisor.MailboxSpec{Normal: 1 + r.IntN(8), Control: 1 + r.IntN(3), Telemetry: 1 + r.IntN(3)}
+	c.Mailbox = supervisor.MailboxSpec{Normal: 1 + r.IntN(8), Control: 1 + r.IntN(3), Telemetry: 1 + r.IntN(3), Stash: r.IntN(4)}
 	c.StartTimeout = pick(r, 0, time.Second)
 	c.New = func() supervisor.Actor { return &leaf{g: g} }
 }
@@ -275,10 +275,16 @@ func (l *leaf) Receive(c ctx, msg any) (err error) {
 	case supervisor.TaskDone:
 		l.note("taskdone", m.Name)
 		return nil
+	case supervisor.Answer:
+		l.answer(m)
+		return nil
 	case parcel:
 		l.saw(seen{What: "got", N: m.n, Box: m.class})
+		if l.stash(c, m) {
+			return nil
+		}
 		if c.Asked() && m.n%4 > 0 {
-			c.Reply(m.n)
+			l.saw(seen{What: "replied", N: m.n, OK: c.Reply(m.n)})
 		}
 	}
 	p := l.g.places[l.path]
@@ -356,7 +362,7 @@ func (l *leaf) mischief(c ctx) {
 	r := l.g.places[l.path].rand
 	key := fmt.Sprint("k", r.IntN(3))
 	d := span(r, 5*time.Second)
-	switch r.IntN(17) {
+	switch r.IntN(20) {
 	case 0:
 		c.After(key, d)
 		l.saw(seen{What: "armed", Text: key, Wait: d})
@@ -377,6 +383,10 @@ func (l *leaf) mischief(c ctx) {
 		l.monitor(c, pick(r, l.g.kids...))
 	case 10:
 		l.demonitor(c, r)
+	case 11, 12:
+		l.ask(c, r)
+	case 13:
+		l.saw(seen{What: "unstashed", N: c.Unstash()})
 	}
 }
 
@@ -474,6 +484,9 @@ func (g *grove) someone(r *rand.Rand) (path string) {
 }
 
 func (g *grove) ask(to string, limit time.Duration) {
+	if g.model.unclear(to) {
+		return
+	}
 	g.letters++
 	l := parcel{n: g.letters}
 	g.saw(seen{What: "asked", Path: to, N: l.n, Wait: limit})
