@@ -88,7 +88,7 @@ func (m *reference) ordered(s seen) {
 		return
 	}
 	o.life = k.life
-	o.ran = k.life != 0 || k.waiting || k.due || k.bid || k.unsure || k.vague || k.owed != nil || k.exitedIn == m.now.instant || m.isNow(k.bade)
+	o.ran = k.life != 0 || up.stopping && k.planned() || k.waiting || k.due || k.bid || k.unsure || k.vague || k.owed != nil || k.exitedIn == m.now.instant || m.isNow(k.bade)
 	dynamicActor := up.isDynamic() && k.spec.Supervisor == nil
 	o.foreign = s.Brand > 0 && !dynamicActor || s.Brand == 0 && dynamicActor && k.spec.New == nil
 	o.full = m.perhapsCrowd(k) >= orElse(up.spec.Supervisor.MaxChildren, 1<<20)
@@ -106,7 +106,7 @@ func (m *reference) sack(k *post) {
 	if k.owed != nil {
 		k.owed.maybe = true
 	}
-	k.unsure = k.unsure || k.due || k.bid
+	k.unsure = k.unsure || k.due || k.bid || k.waiting || k.parent.stopping && k.planned()
 	k.held, k.due, k.bid, k.vague, k.crossed = true, false, false, false, false
 	k.tried = true // else a plan would owe it its first start
 	k.sacked, k.stopLast = &now, true
@@ -337,7 +337,7 @@ func orderError(err error) string {
 
 // orderAnswered: with what is true, and as soon as it is.
 func (m *reference) orderAnswered(s seen, a ask) {
-	if o := a.order; a.limit >= 0 && (m.now.at-a.sent > a.limit || !m.trueOf(s.Text, o, a)) {
+	if o := a.order; m.now.at-a.sent > a.limit || !m.trueOf(s.Text, o, a) {
 		m.errorf("%v after %v of %v: that is not true of %+v, child %+v", s, m.now.at-a.sent, a.limit, *o, o.kid)
 	}
 }
@@ -368,7 +368,7 @@ func (m *reference) trueOf(text string, o *order, a ask) bool {
 	case supervisor.ErrChildren.Error():
 		return at && o.start && o.up.isDynamic() && o.full
 	case supervisor.ErrIgnore.Error():
-		return o.start && k.exitedIn == m.now.instant && k.cause == "ignore"
+		return o.start && k.exitedIn == m.now.instant && (k.cause == "ignore" || k.life != 0 && m.isNow(k.bade))
 	case "failed":
 		return o.start && k.exitedIn == m.now.instant
 	}

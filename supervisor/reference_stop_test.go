@@ -220,8 +220,11 @@ func (m *reference) startsWent(up *post) {
 
 // bury takes what still waits for the life.
 func (m *reference) bury(p *post) {
+	m.dead += len(p.stash) + len(p.front)
+	p.stash, p.front = nil, nil
+	clear(p.questions)
 	for i := range p.lanes {
-		m.dead += len(p.lanes[i])
+		m.dead += letters(p.lanes[i])
 		p.lanes[i] = nil
 	}
 	p.closed = true
@@ -232,8 +235,12 @@ func (m *reference) bury(p *post) {
 func (m *reference) did(p *post, s seen) {
 	if p.life != s.Life {
 		switch s.What { // a life that was abandoned may go on, and reach nobody
-		case "begin", "got", "tick", "task", "taskdone", "hook":
+		case "begin", "got", "tick", "task", "taskdone", "hook", "down", "answer":
 			m.errorf("%v, but alive is #%d", s, p.life)
+		case "stashed", "replied":
+			if s.OK {
+				m.errorf("%v, but alive is #%d", s, p.life)
+			}
 		}
 		return
 	}
@@ -254,7 +261,17 @@ func (m *reference) did(p *post, s seen) {
 	case "hooked":
 		p.panicked = p.panicked || !s.OK
 		m.bury(p)
-	case "got", "tick", "taskdone":
+	case "monitored":
+		m.monitored(p, s)
+	case "demonitored":
+		m.demonitored(p, s)
+	case "stashed":
+		m.stashed(p, s)
+	case "unstashed":
+		m.unstashed(p, s)
+	case "replied":
+		m.replied(s)
+	case "got", "tick", "taskdone", "down", "answer":
 		if !p.ready || p.ends || p.closed || p.cause != "" {
 			m.errorf("%v after its end, or before it is ready", s)
 		}
@@ -262,6 +279,7 @@ func (m *reference) did(p *post, s seen) {
 		m.delivered(p, s)
 	case "free":
 		p.busy = false
+		m.returned(p)
 	case "task":
 		p.tasks[s.Text] = true
 	case "armed":
@@ -293,19 +311,21 @@ func (m *reference) hook(p *post, s seen) {
 }
 
 func (m *reference) delivered(p *post, s seen) {
+	m.mayTake(p, s)
 	switch s.What {
 	case "got":
 		lane := &p.lanes[s.Box.Lane]
-		if len(*lane) == 0 || (*lane)[0].N != s.N {
+		if len(p.front) > 0 {
+			lane = &p.front
+		}
+		if len(*lane) == 0 || (*lane)[0].N != s.N || (*lane)[0].What == "down" {
 			m.errorf("%v: it is not the first of its lane, %v", s, *lane)
 			return
 		}
 		*lane = (*lane)[1:]
-		m.handled++
-		if a, is := m.asks[s.N]; is {
-			a.got = true
-			m.asks[s.N] = a
-		}
+		m.taken(p, s)
+	case "answer":
+		m.answerInside(p, s)
 	case "taskdone":
 		if !p.tasks[s.Text] {
 			m.errorf("%v: no such task", s)
@@ -313,6 +333,8 @@ func (m *reference) delivered(p *post, s seen) {
 		delete(p.tasks, s.Text)
 	case "tick":
 		m.ticked(p, s)
+	case "down":
+		m.wentDown(p, s)
 	}
 }
 
@@ -342,7 +364,8 @@ func (m *reference) idles(p *post) {
 			m.errorf("%s: the tick %s of %v never came", p.path, key, t.due)
 		}
 	}
-	for _, lane := range p.lanes {
+	m.unanswered(p)
+	for _, lane := range append(p.lanes[:], p.front) {
 		for _, s := range lane {
 			m.errorf("%v is not handled", s)
 		}
@@ -370,22 +393,22 @@ func (m *reference) post(p *post, s seen) supervisor.Delivery {
 	if p.life == 0 || p.closed || p.spec.Supervisor != nil {
 		return supervisor.Down
 	}
+	m.lastLetter = max(m.lastLetter, s.N)
 	lane := &p.lanes[s.Box.Lane]
 	if i := slices.IndexFunc(*lane, func(o seen) bool { return o.Box.Key == s.Box.Key }); i >= 0 && s.Box.Key != "" {
+		m.displaced((*lane)[i].N)
 		(*lane)[i] = s
 		m.coalesced++
 		m.accepted++
 		return supervisor.Coalesced
 	}
-	if len(*lane) >= laneSize(p.spec, s.Box.Lane) {
+	if letters(*lane) >= laneSize(p.spec, s.Box.Lane) {
 		if s.Box.WhenFull == supervisor.Refuse {
 			return supervisor.Refused
 		}
-		if a, is := m.asks[(*lane)[0].N]; is {
-			a.want = supervisor.Refused
-			m.asks[(*lane)[0].N] = a
-		}
-		*lane = append((*lane)[1:], s)
+		oldest := slices.IndexFunc(*lane, func(o seen) bool { return o.What != "down" })
+		m.displaced((*lane)[oldest].N)
+		*lane = append(slices.Delete(*lane, oldest, oldest+1), s)
 		m.replaced++
 		m.accepted++
 		return supervisor.Replaced
@@ -407,13 +430,7 @@ func laneSize(k *kid, lane supervisor.Lane) int {
 
 // asked: a letter whose sender waits at most s.Wait.
 func (m *reference) asked(p *post, s seen) {
-	a := ask{sent: m.now.at, at: p, life: p.life, limit: s.Wait}
-	if !p.began && p.told != nil {
-		a.limit = -1 // it may be down already
-	} else {
-		a.want = m.post(p, s)
-	}
-	m.asks[s.N] = a
+	m.asks[s.N] = ask{sent: m.now.at, at: p, life: p.life, limit: s.Wait, want: m.post(p, s)}
 }
 
 var askErrors = []error{
@@ -454,7 +471,7 @@ func (m *reference) answered(s seen) {
 	case supervisor.ErrStopped.Error(), supervisor.ErrRestarted.Error():
 		fine = a.at.life != a.life || a.at.ends || a.at.closed
 	}
-	if a.limit >= 0 && (!fine || took > a.limit) {
+	if !fine || took > a.limit {
 		m.errorf("%v after %v of %v: asked %s, wanted %v, handled %v", s, took, a.limit, a.at.path, a.want, a.got)
 	}
 }

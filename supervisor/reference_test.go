@@ -21,6 +21,7 @@ type seen struct {
 	Wait  time.Duration // of restarting, armed, stalled
 	Every bool          // of armed
 	N     int           // a letter's number, missed ticks
+	Of    uint64        // of down: the life that ended
 	Brand int           // of begin and order: which New made the actor, 0 for the spec's
 	Box   supervisor.Class
 	Got   supervisor.Delivery
@@ -38,7 +39,9 @@ func (s seen) String() string {
 		text += fmt.Sprintf(" by %q, %d: %v", s.By, s.N, s.Got)
 	case "order":
 		text += fmt.Sprintf(" %s by %q, ask %d, brand %d: %v", s.Text, s.By, s.N, s.Brand, s.Got)
-	case "got", "tick", "cause", "asked", "answered":
+	case "monitored", "demonitored", "down":
+		text += fmt.Sprintf(" %d: %s#%d %v %v", s.N, s.Text, s.Of, s.Kind, s.OK)
+	case "got", "tick", "cause", "asked", "answered", "answer", "asks", "stashed", "unstashed", "replied":
 		text += fmt.Sprintf(" %s %d", s.Text, s.N)
 	}
 	return text
@@ -71,6 +74,11 @@ type post struct {
 	lanes                            [3][]seen
 	timers                           map[string]modelTimer
 	tasks                            map[string]bool
+	questions                        map[int]bool   // asked from inside, not answered
+	current                          seen           // the letter that is being handled
+	stash, front                     []seen         // put aside; put back
+	watches                          map[int]*watch // its own
+	watchers                         []*watch       // others'
 
 	// Of its parent's current life.
 	tried, due, waiting, failed, barred bool
@@ -86,7 +94,7 @@ type post struct {
 	going    *moment // it stops its children for good
 	plan     int     // from here on the strategy stops and starts children
 	stopping bool
-	soft     bool // it was told to go; its last decisions may be on their way
+	soft     bool // it does not know yet that it goes; its last decisions may be on their way
 	killedIn int
 	exitedIn int
 	readyIn  int
@@ -113,7 +121,9 @@ type reference struct {
 	wrong   []string
 	orphans []*post // killed without a reason of their own
 	asks    map[int]ask
+	inner   map[int]*inquiry
 
+	lastLetter                                   int
 	handled, dead, replaced, coalesced, accepted int
 	perhapsDead                                  int // orders
 }
@@ -129,7 +139,7 @@ type ask struct {
 }
 
 func newReference(root spec) *reference {
-	m := &reference{at: map[string]*post{}, asks: map[int]ask{}, now: moment{instant: 1}}
+	m := &reference{at: map[string]*post{}, asks: map[int]ask{}, inner: map[int]*inquiry{}, now: moment{instant: 1}}
 	m.root = m.grow(nil, &kid{Supervisor: &root}, supervisor.RootID)
 	return m
 }
@@ -228,6 +238,8 @@ func (m *reference) see(s seen) {
 		m.alive(p, s)
 	case "sent":
 		m.sent(p, s)
+	case "asks":
+		m.asksInside(p, s)
 	case "sent-old":
 		if s.Got != supervisor.Down {
 			m.errorf("%v: the place is gone, and yet it is %v", s, s.Got)
@@ -259,7 +271,8 @@ func (m *reference) starting(p *post, s seen) {
 	fresh.exitedIn, fresh.readyIn = p.exitedIn, p.readyIn
 	fresh.life, fresh.last, fresh.begin, fresh.tried = s.Life, s.Life, m.now, true
 	fresh.failed, fresh.failures, fresh.attempts, fresh.killedIn = p.failed, p.failures, p.attempts, p.killedIn
-	fresh.timers, fresh.tasks = map[string]modelTimer{}, map[string]bool{}
+	fresh.timers, fresh.tasks, fresh.watches = map[string]modelTimer{}, map[string]bool{}, map[int]*watch{}
+	fresh.questions = map[int]bool{}
 	if fresh.anew {
 		fresh.failed, fresh.failures, fresh.attempts = false, 0, nil
 	}
@@ -363,6 +376,7 @@ func (m *reference) exited(p *post, s seen) {
 		k.owed, k.waiting = nil, false
 	}
 	m.bury(p)
+	m.tellWatchers(p, s.Kind)
 	m.perhapsDead += p.orders
 	p.life, p.exitedIn, p.orders = 0, m.now.instant, 0
 	if s.Kind == supervisor.ExitKilled {
@@ -394,8 +408,9 @@ func (m *reference) judge(p *post, s seen) {
 		m.owe(p, s, true)
 	case cause == "ignore" && s.Kind != supervisor.ExitKilled:
 	case p.surelyAsked && !p.ready:
+		p.barred = cause == "rest"
 	case !up.ready && !p.ready && !up.spec.Supervisor.Budget.Isolating && p.told == nil && up.going == nil:
-		m.leave(up, false)
+		m.leave(up, true) // it hears of it after what it heard before
 	case !up.ready && !p.ready && !up.spec.Supervisor.Budget.Isolating && !p.loose && up.going == nil:
 		up.doubt = true
 		m.owe(p, s, false)
@@ -417,7 +432,7 @@ func (m *reference) causeOf(p *post, s seen) string {
 		if m.since(p.begin) < orElse(p.spec.StartTimeout, supervisor.DefaultStartTimeout) {
 			m.errorf("%v: given up while it starts, too early", s)
 		}
-	case s.Kind == supervisor.ExitShutdown && p.told == nil:
+	case s.Kind == supervisor.ExitShutdown && p.told == nil && (p.parent == nil || !p.parent.doubt):
 		m.errorf("%v: nobody may have told it", s)
 	case p.told == nil && !p.doubt && s.Kind != supervisor.ExitKilled && s.Kind != supervisor.ExitShutdown:
 		m.errorf("%v: nothing happened to it", s)
@@ -517,6 +532,7 @@ func (m *reference) replan(up *post, from int) {
 	for _, k := range up.kids[from:] { // its exit and the plan may have crossed
 		k.unsure = k.unsure || k.barred && k.exitedIn == m.now.instant || m.isNow(k.sacked)
 		k.crossed, k.held = m.isNow(k.sacked), false
+		k.bid, k.mustStart = k.bid || k.mustStart, false
 		if k.owed != nil {
 			k.owed.maybe = true
 		}

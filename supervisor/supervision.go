@@ -303,6 +303,7 @@ func (s *supervision) failedOrDone(c *child, r Reason) {
 	case decision == escalate:
 		s.fail(c, r, startCause(r))
 	case c.ordered && !c.ready:
+		c.barred = decision == doNotRestart
 		s.down(c, cause)
 	case s.sh.phase == phaseStarting && !c.ready && !s.spec.Budget.Isolating:
 		s.sh.end(Reason{Kind: ExitError, Err: cause})

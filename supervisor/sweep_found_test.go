@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatehouse/supervisor"
+	"gatehouse/supervisor/supervisortest"
 )
 
 // What the sweep found, as cases of their own.
@@ -28,6 +29,28 @@ func TestStopWinsOverBackoff(t *testing.T) {
 	equal(t, "state", supervisor.StateRestarting, w.state("a"))
 	w.stop()
 	equal(t, "lives", uint64(2), w.node("a").Incarnation)
+}
+
+// TestOrderedStartThatWantsRest: DoNotRestart keeps a child down also when
+// StartChild had asked for the start: a sibling's failure does not start it.
+func TestOrderedStartThatWantsRest(t *testing.T) {
+	w := simWorld(t)
+	b := w.log.Child("b", probe{OnStart: func(c ctx) error {
+		if c.Incarnation() > 1 {
+			return supervisor.DoNotRestart(supervisortest.ErrCrash)
+		}
+		return nil
+	}})
+	w.start(spec{Strategy: supervisor.OneForAll, Budget: escalating(9), Children: kids{w.log.Child("a", probe{}), b}})
+	for _, order := range []any{supervisor.StopChild{ID: "b"}, supervisor.StartChild{ID: "b"}} {
+		_, err := w.sys.Ref("root").Ask(order, limit)
+		if _, stop := order.(supervisor.StopChild); (err == nil) != stop {
+			t.Errorf("%T: %v", order, err)
+		}
+	}
+	w.crash("a")
+	equal(t, "lives of a", uint64(2), w.node("a").Incarnation)
+	equal(t, "lives of b", uint64(2), w.node("b").Incarnation)
 }
 
 // TestHurriedHasGrace: a supervisor that is hurried gives its children the whole

@@ -49,7 +49,7 @@ func TestSweepTrees(t *testing.T) {
 		}
 	}
 	t.Log(count)
-	for _, what := range []string{"restarting", "failed", "escalated", "abandoned", "answered", "stalled", "tick", "taskdone", "order", "sent-old"} {
+	for _, what := range []string{"restarting", "failed", "escalated", "abandoned", "answered", "stalled", "tick", "taskdone", "order", "sent-old", "down", "demonitored", "answer", "stashed", "unstashed"} {
 		if count[what] == 0 && end-first >= 100 {
 			t.Errorf("the sweep never saw %q", what)
 		}

@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -155,7 +156,7 @@ func (g *grove) sow(r *rand.Rand, c *kid, paths []string) {
 		_, _ = h.Write([]byte(path))
 		g.places[path] = &placeState{rand: rand.New(rand.NewPCG(g.seed, h.Sum64()))}
 	}
-	c.Mailbox = supervisor.MailboxSpec{Normal: 1 + r.IntN(8), Control: 1 + r.IntN(3), Telemetry: 1 + r.IntN(3)}
+	c.Mailbox = supervisor.MailboxSpec{Normal: 1 + r.IntN(8), Control: 1 + r.IntN(3), Telemetry: 1 + r.IntN(3), Stash: r.IntN(4)}
 	c.StartTimeout = pick(r, 0, time.Second)
 	c.New = func() supervisor.Actor { return &leaf{g: g} }
 }
@@ -222,6 +223,8 @@ type leaf struct {
 	life uint64
 	over bool // it was told to end by itself
 
+	monitors []supervisor.Monitor // the last few
+
 	brand int // which StartChild's New made it, 0: none
 }
 
@@ -263,13 +266,25 @@ func (l *leaf) Receive(c ctx, msg any) (err error) {
 	case supervisor.Tick:
 		l.saw(seen{What: "tick", Text: m.Key, N: m.Missed})
 		return nil
+	case supervisor.MonitorDown:
+		l.saw(seen{
+			What: "down", N: int(m.Monitor), Text: m.Path, Of: m.Incarnation, Kind: m.Reason.Kind,
+			OK: errors.Is(m.Reason.Err, supervisor.ErrDown),
+		})
+		return nil
 	case supervisor.TaskDone:
 		l.note("taskdone", m.Name)
 		return nil
+	case supervisor.Answer:
+		l.answer(m)
+		return nil
 	case parcel:
 		l.saw(seen{What: "got", N: m.n, Box: m.class})
+		if l.stash(c, m) {
+			return nil
+		}
 		if c.Asked() && m.n%4 > 0 {
-			c.Reply(m.n)
+			l.saw(seen{What: "replied", N: m.n, OK: c.Reply(m.n)})
 		}
 	}
 	p := l.g.places[l.path]
@@ -347,7 +362,7 @@ func (l *leaf) mischief(c ctx) {
 	r := l.g.places[l.path].rand
 	key := fmt.Sprint("k", r.IntN(3))
 	d := span(r, 5*time.Second)
-	switch r.IntN(14) {
+	switch r.IntN(20) {
 	case 0:
 		c.After(key, d)
 		l.saw(seen{What: "armed", Text: key, Wait: d})
@@ -364,6 +379,14 @@ func (l *leaf) mischief(c ctx) {
 		l.g.sent(l.path, l.life, to, x, c.Send(c.Lookup(to), x))
 	case 7:
 		l.g.orderInside(l, c, r)
+	case 8, 9:
+		l.monitor(c, pick(r, l.g.kids...))
+	case 10:
+		l.demonitor(c, r)
+	case 11, 12:
+		l.ask(c, r)
+	case 13:
+		l.saw(seen{What: "unstashed", N: c.Unstash()})
 	}
 }
 
@@ -461,6 +484,9 @@ func (g *grove) someone(r *rand.Rand) (path string) {
 }
 
 func (g *grove) ask(to string, limit time.Duration) {
+	if g.model.unclear(to) {
+		return
+	}
 	g.letters++
 	l := parcel{n: g.letters}
 	g.saw(seen{What: "asked", Path: to, N: l.n, Wait: limit})
@@ -502,6 +528,9 @@ func (g *grove) finish() {
 	each(&tree, func(t *supervisor.Tree) {
 		if t.State != supervisor.StateStopped && t.State != supervisor.StateIgnored {
 			wrong("%s is %v after the stop", t.Path, t.State)
+		}
+		if supervisor.Watchers(g.find(t.Path)) != 0 {
+			wrong("%s is still monitored", t.Path)
 		}
 		if t.Timers != 0 || t.Workers != 0 || t.Zombies != 0 || t.Queued != 0 {
 			wrong("%s has something left: %v", t.Path, t)
