@@ -89,6 +89,7 @@ type mailbox struct {
 	handling   *call      // the ask whose handler runs right now
 	limit      int32      // of normal
 	exempt     int32      // how many in normal do not count against it
+	special    int32      // how many in normal are not plain: it is no batch then
 	started    bool       // protoactor registered the handlers
 	scheduled  bool
 	running    bool // a turn is on a goroutine right now
@@ -223,10 +224,14 @@ func (m *mailbox) full(l Lane) bool {
 		return q.len >= q.limit
 	}
 	waiting := m.normal.len - m.exempt
-	if waiting+batchSize < m.limit { // looking at the batch costs its turn time
-		return false
+	if b := m.batch; b != nil {
+		if waiting+b.most < m.limit { // looking further costs the turn time
+			return false
+		}
+		b.most = b.left()
+		waiting += b.most
 	}
-	return waiting+m.batch.left() >= m.limit
+	return waiting >= m.limit
 }
 
 // dropOldest makes room in a full lane.
@@ -240,7 +245,9 @@ func (m *mailbox) dropOldest(l Lane) (msg any, ok bool) {
 	}
 	for i := range m.normal.len {
 		if !m.normal.at(i).ours {
-			return m.normal.removeAt(i).msg, true
+			it := m.normal.removeAt(i)
+			m.left(&it)
+			return it.msg, true
 		}
 	}
 	return nil, false
@@ -373,7 +380,7 @@ func (m *mailbox) drainLocked() (left []item) {
 		left = append(left, item{msg: msg})
 	}
 	left = append(left, m.normal.drain()...)
-	m.exempt = 0
+	m.exempt, m.special = 0, 0
 	if m.rare != nil {
 		left = append(left, m.rare.telemetry.drain()...)
 	}

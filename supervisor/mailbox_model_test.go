@@ -149,6 +149,7 @@ type boxRun struct {
 	handled []int
 	stashed map[int]bool
 	held    []supervisor.ReplyTo // of the asks that were not answered yet
+	plain   bool                 // no message has a key: turns take whole lanes
 	n       int
 	// questions wait in the holder's mailbox.
 	questions uint64
@@ -158,8 +159,9 @@ func newBoxRun(draw func(what string, most int) int, fail func(format string, a 
 	b := &boxRun{draw: draw, fail: fail, turnOf: 1 + draw("throughput", 8), stashed: map[int]bool{}}
 	b.model.stashed, b.model.stashLimit = map[int]bool{}, 1+draw("stash", 4)
 	for i := range b.model.limits {
-		b.model.limits[i] = 1 + draw("limit", 9)
+		b.model.limits[i] = 1 + draw("limit", 12)
 	}
+	b.plain = draw("plain", 2) == 1
 	b.sim = sim.New(uint64(draw("seed", 1000)), sim.Options{Throughput: b.turnOf})
 	silent := &supervisortest.Log{}
 	a := silent.Child("a", probe{Quiet: true, OnReceive: b.receive})
@@ -213,6 +215,9 @@ func (b *boxRun) send() {
 		WhenFull: supervisor.WhenFull(b.draw("when full", 2)),
 		Key:      []string{"", "", "", "x", "y"}[b.draw("key", 5)],
 	}}
+	if b.plain {
+		l.class.Key = ""
+	}
 	if does := b.draw("does", 20); does < int(deeds) {
 		l.does = deed(does)
 	}
@@ -327,25 +332,46 @@ func TestWithinABatch(t *testing.T) {
 		if msg != 0 {
 			return nil
 		}
-		equal(t, "queued", 3, w.node("a").Queued)
+		equal(t, "queued", 5, w.node("a").Queued)
 		for _, m := range []any{
-			4, 5, // one has room
-			classed{6, supervisor.Class{WhenFull: supervisor.ReplaceOldest}}, // instead of 1
-			classed{7, supervisor.Class{Lane: supervisor.Control}},
+			6, 7, // one has room
+			classed{8, supervisor.Class{WhenFull: supervisor.ReplaceOldest}}, // instead of 1
+			classed{9, supervisor.Class{Lane: supervisor.Control}},
 		} {
 			got = append(got, c.Send(c.Self(), m))
 		}
 		return nil
 	}})
-	a.Mailbox.Normal = 4
+	a.Mailbox.Normal = 6
 	w.start(spec{Children: kids{a}})
 	w.log.Take()
-	for i := range 4 {
+	for i := range 6 {
 		w.send("a", i)
 	}
 	w.sim.Quiesce()
 	equal(t, "deliveries", []supervisor.Delivery{supervisor.Accepted, supervisor.Refused, supervisor.Replaced, supervisor.Accepted}, got)
-	w.wantLog("got root/a#1 0", "got root/a#1 7", "got root/a#1 2", "got root/a#1 3", "got root/a#1 4", "got root/a#1 6")
+	w.wantLog("got root/a#1 0", "got root/a#1 9", "got root/a#1 2", "got root/a#1 3", "got root/a#1 4", "got root/a#1 5", "got root/a#1 6", "got root/a#1 8")
+}
+
+// TestTurnIsBounded: a turn handles as many messages as it may, also when it
+// goes on with a batch of an earlier turn.
+func TestTurnIsBounded(t *testing.T) {
+	const most = 3
+	w := simWorld(t, sim.Options{Throughput: most})
+	handled := 0
+	w.start(spec{Children: kids{w.log.Child("a", probe{Quiet: true, OnReceive: func(c ctx, msg any) error {
+		if handled++; msg == 2 {
+			c.Send(c.Self(), classed{11, supervisor.Class{Lane: supervisor.Control}})
+		}
+		return nil
+	}})}})
+	for i := range 11 {
+		w.send("a", i)
+	}
+	for _, want := range []int{3, 6, 9, 12, 12} {
+		w.sim.Round()
+		equal(t, "handled", want, handled)
+	}
 }
 
 // TestAskInsideAllocates at most twice, the answer included: the ask itself, and

@@ -130,12 +130,12 @@ var mutants = []mutant{
 	// 6: panics in hooks.
 	{
 		6, "a panic in the Stop hook is forgotten", "shell.go",
-		"failed {\n\t\tsh.reason = &r\n", "failed {\n\t\t_ = r\n",
+		"r != nil {\n\t\tsh.reason = r\n", "r != nil {\n\t\t_ = r\n",
 		"TestTortureC/a panic in the Stop hook is the reason, and resurrects nobody",
 	},
 	{
 		6, "a panic in Start kills the process", "shell.go",
-		"if r, failed := sh.guard(sh.startUser); failed {", "if err := sh.startUser(); err != nil {\n\t\tr := Reason{Kind: ExitError, Err: err}",
+		"if r := sh.guard(sh.startUser); r != nil {", "if err := sh.startUser(); err != nil {\n\t\tr := &Reason{Kind: ExitError, Err: err}",
 		"TestTortureB/a panic rolls back what had started",
 	},
 	{

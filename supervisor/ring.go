@@ -1,14 +1,12 @@
 package supervisor
 
-// keepSlots is the buffer that an empty ring keeps; a larger one than bigSlots is
-// freed at once, one between when the turn rests.
+// keepSlots is the buffer that an idle mailbox keeps; bigSlots is the next size.
 const (
 	keepSlots = 4
 	bigSlots  = 64
 )
 
-// ring is a queue that grows on use and gives a large buffer back when it is
-// empty. Not safe for concurrent use.
+// ring is a queue that grows on use. Not safe for concurrent use.
 type ring[T comparable] struct {
 	buf  []T // its length is a power of two, or 0
 	head int32
@@ -47,11 +45,15 @@ func (r *ring[T]) pop() (v T, ok bool) {
 	r.len--
 	if r.len == 0 {
 		r.head = 0
-		if len(r.buf) > bigSlots {
-			r.buf = nil
-		}
 	}
 	return v, true
+}
+
+// shrink frees a large buffer that is empty.
+func (r *ring[T]) shrink() {
+	if r.len == 0 && len(r.buf) > bigSlots {
+		r.buf = nil
+	}
 }
 
 // remove takes out the first that equals v.

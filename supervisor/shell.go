@@ -119,11 +119,11 @@ func (sh *shell) begin() {
 		sh.sup.proceed()
 		return
 	}
-	if r, failed := sh.guard(sh.startUser); failed {
+	if r := sh.guard(sh.startUser); r != nil {
 		if errors.Is(r.Err, ErrIgnore) {
-			r, sh.ignored = Reason{Kind: ExitNormal}, true
+			*r, sh.ignored = Reason{Kind: ExitNormal}, true
 		}
-		sh.end(r)
+		sh.end(*r)
 		return
 	}
 	sh.ready()
@@ -160,10 +160,10 @@ func (sh *shell) ready() {
 func (sh *shell) deliver(msg any) {
 	sh.box.mark()
 	sh.c.msg, sh.c.stashed = msg, false
-	r, failed := sh.guard(func() error { return sh.user.Receive(&sh.c, msg) })
+	r := sh.guard(func() error { return sh.user.Receive(&sh.c, msg) })
 	sh.c.msg = nil
-	if failed {
-		sh.end(r)
+	if r != nil {
+		sh.end(*r)
 		return
 	}
 	sh.endIfAsked()
@@ -182,7 +182,7 @@ func (sh *shell) asked(c *call) {
 	sh.deliver(c.msg)
 	sh.c.current = nil
 	switch {
-	case sh.phase >= phaseEnding:
+	case sh.phase >= phaseEnding, sh.fenced.Load(): // fenced: its own answer was refused
 		c.to.answer(nil, sh.box.lastWord())
 	case !sh.c.taken:
 		c.to.answer(nil, ErrNoAnswer)
@@ -205,16 +205,16 @@ func (sh *shell) ticked(t *timer) {
 }
 
 // guard runs the user's code; a panic or an error becomes a Reason.
-func (sh *shell) guard(f func() error) (r Reason, failed bool) {
+func (sh *shell) guard(f func() error) (r *Reason) {
 	defer func() {
 		if v := recover(); v != nil {
-			r, failed = Reason{Kind: ExitPanic, Value: v, Stack: sh.sys.crashStack()}, true
+			r = &Reason{Kind: ExitPanic, Value: v, Stack: sh.sys.crashStack()}
 		}
 	}()
 	if err := f(); err != nil {
-		return Reason{Kind: ExitError, Err: err}, true
+		return &Reason{Kind: ExitError, Err: err}
 	}
-	return Reason{}, false
+	return nil
 }
 
 // end begins the end of this life: run the Stop hook, refuse messages, stop
@@ -252,8 +252,8 @@ func (sh *shell) runStopHook() {
 	}
 	sh.hookRan = true
 	sh.box.mark()
-	if r, failed := sh.guard(func() error { s.Stop(&sh.c, *sh.reason); return nil }); failed {
-		sh.reason = &r
+	if r := sh.guard(func() error { s.Stop(&sh.c, *sh.reason); return nil }); r != nil {
+		sh.reason = r
 	}
 }
 

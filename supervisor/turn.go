@@ -1,20 +1,21 @@
 package supervisor
 
 import (
+	"math/bits"
 	"sync"
 	"sync/atomic"
 )
 
-// batchSize is how many messages a turn takes out of the Normal lane at once.
-const batchSize = 64
-
-// batch is what a turn took out of the Normal lane under one lock. Each message
-// still waits until it is claimed, by the turn or, under the mailbox's lock, by
-// whoever closes the mailbox or makes room in it. Only a turn has one.
+// batch is what a turn took out of the Normal lane under one lock: all of it,
+// buffer and all. Each message still waits until it is claimed, by the turn or,
+// under the mailbox's lock, by whoever closes the mailbox or makes room in it.
+// Only a turn has one.
 type batch struct {
 	next atomic.Uint32 // the first that is not claimed; with urgent: ask the lock first
 	n    uint32
-	msgs [batchSize]any
+	lane ring[item] // as it was
+	_    [64]byte   // what senders look at is apart from what the turn writes
+	most int32      // so many are not claimed, or fewer
 }
 
 // urgent makes the turn look for something that goes before the batch.
@@ -37,7 +38,8 @@ func (b *batch) claim(locked bool) (msg any, ok bool) {
 			return nil, false
 		}
 		if b.next.CompareAndSwap(at, at+1) {
-			msg, b.msgs[i] = b.msgs[i], nil
+			it := b.lane.at(int32(i))
+			msg, it.msg = it.msg, nil
 			return msg, true
 		}
 	}
@@ -51,17 +53,20 @@ func (b *batch) left() int32 {
 	return int32(b.n - b.next.Load()&^urgent)
 }
 
-// fill takes messages that need no look of the lock's holder: no key, no asker.
-func (b *batch) fill(q *ring[item], most int) {
-	n := uint32(0)
-	for ; n < uint32(min(most, batchSize)) && q.len > 0 && q.at(0).plain(); n++ {
-		it, _ := q.pop()
-		b.msgs[n] = it.msg
+// takeLane makes a batch of all that waits in the Normal lane; senders go on in
+// another buffer.
+func (m *mailbox) takeLane() {
+	if m.batch == nil {
+		m.batch = batches.Get().(*batch)
+		m.batch.lane.buf = takeBuffer(len(m.normal.buf))
 	}
-	b.n = n
+	b := m.batch
+	b.lane, m.normal = m.normal, ring[item]{buf: b.lane.buf}
+	b.n, b.most = uint32(b.lane.len), b.lane.len
 	b.next.Store(0)
 }
 
+// plain reports whether the turn can take it out of a batch without the lock.
 func (it *item) plain() bool {
 	if it.ours || it.key != "" {
 		return false
@@ -104,8 +109,10 @@ func (m *mailbox) Turn() {
 		}
 	}()
 	more := true
-	for n := m.node.sys.exec.Throughput(); n > 0 && more; n-- {
-		more = m.handleNext(n)
+	for room := m.node.sys.exec.Throughput(); room > 0 && more; {
+		if more = m.handleNext(); more {
+			room -= 1 + m.handleBatch(room-1)
+		}
 	}
 	returned = true
 	if more && m.yield() {
@@ -113,8 +120,8 @@ func (m *mailbox) Turn() {
 	}
 }
 
-func (m *mailbox) handleNext(room int) bool {
-	msg, system, ok := m.next(room)
+func (m *mailbox) handleNext() bool {
+	msg, system, ok := m.next()
 	switch {
 	case !ok:
 	case system:
@@ -123,6 +130,25 @@ func (m *mailbox) handleNext(room int) bool {
 		m.life.handle(msg) // not by way of protoactor, which has nothing to add
 	}
 	return ok
+}
+
+// handleBatch handles what next took out besides its message, until something is
+// more urgent. It stays away from the fields that senders write to: waiting for
+// their memory costs more than all the rest of a message.
+func (m *mailbox) handleBatch(most int) (n int) {
+	if m.handling != nil {
+		return 0 // next has to say that its handler is done
+	}
+	b, life, watch := m.batch, m.life, &m.node.sys.watch
+	for m.ours = false; n < most; n++ {
+		msg, ok := b.claim(false)
+		if !ok {
+			break
+		}
+		m.note(watch)
+		life.handle(msg)
+	}
+	return n
 }
 
 // yield ends a turn that may have more to do, and reports whether it wants
@@ -148,27 +174,19 @@ func (m *mailbox) cutOff() {
 	}
 }
 
-// next takes the most urgent message, or ends the turn. room is how many the
-// turn may still handle.
-func (m *mailbox) next(room int) (msg any, system, ok bool) {
-	if m.handling == nil {
-		if msg, ok := m.batch.claim(false); ok {
-			m.ours = false
-			m.note()
-			return msg, false, true
-		}
-	}
+// next takes the most urgent message, or ends the turn.
+func (m *mailbox) next() (msg any, system, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.buryLocked() {
 		return nil, false, false
 	}
 	m.running, m.handling, m.ours = true, nil, true
-	m.note()
+	m.note(&m.node.sys.watch)
 	if msg, ok := m.signals.pop(); ok {
 		return msg, isProtoSystem(msg), true
 	}
-	if it, ok := m.popUser(room); ok {
+	if it, ok := m.popUser(); ok {
 		m.handling, _ = it.msg.(*call)
 		m.ours = it.ours
 		return it.msg, false, true
@@ -178,7 +196,7 @@ func (m *mailbox) next(room int) (msg any, system, ok bool) {
 	return nil, false, false
 }
 
-func (m *mailbox) popUser(room int) (it item, ok bool) {
+func (m *mailbox) popUser() (it item, ok bool) {
 	if m.closed {
 		return item{}, false
 	}
@@ -194,31 +212,38 @@ func (m *mailbox) popUser(room int) (it item, ok bool) {
 		t.queued = false
 		return item{msg: t, ours: true}, true
 	}
-	if it, ok := m.popNormal(room); ok || m.rare == nil {
+	if it, ok := m.popNormal(); ok || m.rare == nil {
 		return it, ok
 	}
 	return m.rare.telemetry.pop()
 }
 
 // popNormal is called when nothing is more urgent.
-func (m *mailbox) popNormal(room int) (it item, ok bool) {
+func (m *mailbox) popNormal() (it item, ok bool) {
 	if m.batch != nil {
 		m.batch.next.And(^uint32(urgent))
 		if msg, ok := m.batch.claim(true); ok {
 			return item{msg: msg}, true
 		}
 	}
+	if m.normal.len > keepSlots && m.special == 0 {
+		m.takeLane()
+		it.msg, ok = m.batch.claim(true)
+		return it, ok
+	}
 	it, ok = m.normal.pop()
+	m.left(&it)
+	return it, ok
+}
+
+// left counts what is no longer in the Normal lane.
+func (m *mailbox) left(it *item) {
 	if it.ours {
 		m.exempt--
 	}
-	if room > 2 && m.normal.len > 1 && m.normal.at(0).plain() {
-		if m.batch == nil {
-			m.batch = batches.Get().(*batch)
-		}
-		m.batch.fill(&m.normal, room-1)
+	if !it.plain() {
+		m.special--
 	}
-	return it, ok
 }
 
 // buryLocked ends the turn of a detached mailbox.
@@ -237,30 +262,72 @@ func (m *mailbox) buryLocked() bool {
 	return true
 }
 
-// buffers serve the mailboxes that have more than a few messages waiting.
-var buffers = sync.Pool{New: func() any { return new([bigSlots]item) }}
+// buffers and floods serve the mailboxes that have more than a few messages
+// waiting, floods by the length's power of two: what comes and goes would else be
+// garbage.
+var (
+	buffers = sync.Pool{New: func() any { return new([bigSlots]item) }}
+	floods  [13]sync.Pool
+)
+
+func takeBuffer(n int) []item {
+	if n == bigSlots {
+		return buffers.Get().(*[bigSlots]item)[:]
+	}
+	if i := bits.TrailingZeros(uint(n)); i < len(floods) {
+		if buf, ok := floods[i].Get().(*[]item); ok {
+			return *buf
+		}
+	}
+	return make([]item, n)
+}
+
+// giveBuffer takes back an empty one that takeBuffer gave.
+func giveBuffer(buf []item) {
+	if len(buf) == bigSlots {
+		buffers.Put((*[bigSlots]item)(buf))
+	} else if i := bits.TrailingZeros(uint(len(buf))); i < len(floods) {
+		floods[i].Put(&buf)
+	}
+}
 
 // push queues in the Normal lane.
 func (m *mailbox) push(it item) {
-	if m.normal.len == keepSlots && len(m.normal.buf) == keepSlots {
-		m.normal.move(buffers.Get().(*[bigSlots]item)[:])
+	if q := &m.normal; int(q.len) == len(q.buf) && q.len >= keepSlots {
+		old := q.buf
+		q.move(takeBuffer(max(2*len(old), bigSlots)))
+		if clear(old); len(old) >= bigSlots {
+			giveBuffer(old)
+		}
 	}
 	m.normal.push(it)
+	if !it.plain() {
+		m.special++
+	}
 }
 
-// rest gives back what only a turn needs; the batch is empty.
+// rest gives back what only a turn needs; the lanes and the batch are empty.
 func (m *mailbox) rest() {
-	if m.normal.len == 0 && len(m.normal.buf) == bigSlots {
-		buffers.Put((*[bigSlots]item)(m.normal.buf))
+	if len(m.normal.buf) >= bigSlots {
+		giveBuffer(m.normal.buf)
 		m.normal = ring[item]{}
 	}
 	if m.batch != nil {
+		giveBuffer(m.batch.lane.buf)
+		m.batch.lane = ring[item]{}
 		batches.Put(m.batch)
 		m.batch = nil
 	}
-	if m.signals.len == 0 && len(m.signals.buf) == keepSlots {
-		fewSignals.Put((*[keepSlots]any)(m.signals.buf))
+	if m.signals.len == 0 {
+		if len(m.signals.buf) == keepSlots {
+			fewSignals.Put((*[keepSlots]any)(m.signals.buf))
+		}
 		m.signals = ring[any]{}
+	}
+	m.fired.shrink()
+	if m.rare != nil {
+		m.rare.control.shrink()
+		m.rare.telemetry.shrink()
 	}
 }
 

@@ -175,8 +175,8 @@ func (w *watch) same(seen *atomic.Uint32) bool {
 
 // note stores when the handler begins that is about to run: it writes only when
 // time has moved on.
-func (m *mailbox) note() {
-	if tick := m.node.sys.watch.tick.Load(); m.began.Load() != tick {
+func (m *mailbox) note(w *watch) {
+	if tick := w.tick.Load(); m.began.Load() != tick {
 		m.began.Store(tick)
 	}
 }
