@@ -350,11 +350,20 @@ func (m *mailbox) ending() error {
 // what this life asked is forgotten.
 func (m *mailbox) close() {
 	m.mu.Lock()
-	m.closed = true
-	left, why := m.drainLocked(), m.ending()
-	m.endAsks()
+	left, why := m.closeLocked(), m.ending()
 	m.mu.Unlock()
+	m.bury(left, why)
+}
+
+func (m *mailbox) closeLocked() (left []item) {
+	m.closed = true
 	m.node.box.CompareAndSwap(m, nil)
+	m.endAsks()
+	return m.drainLocked()
+}
+
+// bury makes dead letters of what waited; the lock is not held.
+func (m *mailbox) bury(left []item, why error) {
 	for _, it := range left {
 		m.node.sys.deadLetter(it.msg, why, &m.node.sys.dead.stopped)
 	}
@@ -383,10 +392,12 @@ func (m *mailbox) drainLocked() (left []item) {
 
 // detach makes sure that the invoker is never called again. It reports whether
 // a handler is still running on some goroutine (a zombie). Who asked it is told
-// now: its answer would be refused.
-func (m *mailbox) detach() (zombie bool) {
-	m.close()
+// now: its answer would be refused. revoke is called under the same lock: a
+// worker that returns sees all of it or nothing.
+func (m *mailbox) detach(revoke func()) (zombie bool) {
 	m.mu.Lock()
+	revoke()
+	left := m.closeLocked()
 	m.detached = true
 	m.signals.drain()
 	m.hurry()
@@ -397,6 +408,7 @@ func (m *mailbox) detach() (zombie bool) {
 		m.node.zombies.Add(1)
 	}
 	m.mu.Unlock()
+	m.bury(left, why)
 	asked.fail(why)
 	return zombie
 }

@@ -102,8 +102,8 @@ var mutants = []mutant{
 		"TestTortureO/a zombie sends, arms, starts work, escalates: refused",
 	},
 	{
-		5, "an abandoned life's mailbox is not detached", "shell.go",
-		"return sh.box.detach() || stuck", "return stuck",
+		5, "an abandoned life's mailbox is not detached", "mailbox.go",
+		"\tm.detached = true\n\tm.signals.drain()", "\tm.signals.drain()",
 		"TestTortureO/what was on its way to a zombie does not reach its successor",
 	},
 	{
@@ -157,7 +157,7 @@ var mutants = []mutant{
 	},
 	{
 		7, "timers outlive an abandoned life", "shell.go",
-		"\tsh.killTimers(every)\n\tif sh.sup", "\tif sh.sup",
+		"\t\tsh.killLocked(every)\n", "",
 		"TestTortureJ/an abandoned life has none",
 	},
 	{

@@ -340,15 +340,15 @@ func (sh *shell) abandon(r Reason, again bool) bool {
 // fence revokes all that this life could still do. It reports whether something
 // of it still runs.
 func (sh *shell) fence(again bool) (stuck bool) {
-	sh.box.mu.Lock()
-	sh.fenced.Store(true)
-	sh.box.again = again
-	stuck = sh.live > 0
-	sh.countZombies(int64(sh.live))
-	sh.box.mu.Unlock()
-	sh.killTimers(every)
-	if sh.sup != nil {
-		sh.sup.silence()
-	}
-	return sh.box.detach() || stuck
+	handling := sh.box.detach(func() {
+		sh.fenced.Store(true)
+		sh.box.again = again
+		stuck = sh.live > 0
+		sh.countZombies(int64(sh.live))
+		sh.killLocked(every)
+		if sh.sup != nil {
+			sh.sup.silenceLocked()
+		}
+	})
+	return handling || stuck
 }
