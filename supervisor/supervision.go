@@ -167,8 +167,8 @@ func (s *supervision) proceed() {
 	}
 	for ; s.plan < len(s.children); s.plan++ {
 		switch c := s.children[s.plan]; {
-		case c.state == childStarting:
-			return // one after the other
+		case c.state == childStarting || c.state == childStopping && !c.ready:
+			return // one after the other, also while one that failed still ends
 		case c.due && c.state == childStopped:
 			s.spawn(c)
 			return
