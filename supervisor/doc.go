@@ -96,8 +96,8 @@
 //
 // A Task is a bounded call beside the actor, a Loop runs as long as it does.
 // Their goroutines are the actor's: their context ends with it, and it is down
-// when they have returned. Their ends come as messages, before what waits in the
-// mailbox, also before what they sent to it themselves.
+// when they have returned. Their ends come as messages, in the Normal lane behind
+// what they had sent there or in Control; a full mailbox does not refuse them.
 //
 // # Stopping
 //

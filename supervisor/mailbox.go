@@ -68,8 +68,8 @@ const (
 
 // mailbox is the bounded queue of one life of an actor. It never blocks. The
 // signal queue is unbounded in type but bounded by what can signal: children,
-// workers and the parent. Answers and monitors' words wait in the Normal lane
-// without counting against its limit; they are bounded by who asked for them.
+// workers and the parent. Results, answers and monitors' words wait in the Normal
+// lane without counting against its limit; they are bounded by who asked for them.
 //
 // The fields of a turn (batch, handling, ours) are written by its goroutine
 // only, the first two under the lock.
@@ -387,7 +387,12 @@ func (m *mailbox) drainLocked() (left []item) {
 		left = append(left, m.rare.telemetry.drain()...)
 	}
 	m.node.sys.dead.timers.Add(uint64(len(m.fired.drain())))
-	return slices.DeleteFunc(left, func(it item) bool { return it.ours })
+	return slices.DeleteFunc(left, func(it item) bool {
+		if w, ok := it.msg.(*worker); ok {
+			m.pushSignal(w) // its life waits for it
+		}
+		return it.ours
+	})
 }
 
 // detach makes sure that the invoker is never called again. It reports whether

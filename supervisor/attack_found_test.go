@@ -1,0 +1,107 @@
+package supervisor_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gatehouse/supervisor"
+	"gatehouse/supervisor/supervisortest"
+)
+
+// What an attacker found who went over the whole package.
+
+// turnHook is the machine with an eye on who gets a turn.
+type turnHook struct {
+	*supervisor.Real
+	onTurn atomic.Pointer[func(path string)]
+}
+
+func (x *turnHook) Turn(t supervisor.Turner) {
+	if f := x.onTurn.Load(); f != nil {
+		(*f)(t.Path())
+	}
+	x.Real.Turn(t)
+}
+
+// TestExclusiveFenceIsOneStep: a worker that returns in the middle of its life's
+// being given up does not free the resource under the handler that still runs.
+func TestExclusiveFenceIsOneStep(t *testing.T) {
+	x := &turnHook{Real: supervisor.NewReal(1)}
+	w := newWorld(t, x)
+	gate, release := supervisortest.NewGate(), make(chan struct{})
+	port := w.log.Child("port", probe{Quiet: true})
+	port.Exclusive, port.StopDeadline = "tty", supervisor.Brutal
+	w.start(spec{Children: kids{port, w.asker()}})
+	w.do("port", func(c ctx) error {
+		equal(t, "task", nil, c.Task("w", 0, func(context.Context) (any, error) { <-release; return nil, nil }))
+		gate.Pass()
+		return nil
+	})
+	<-gate.Entered()
+	w.inside("asker", func(c ctx) { equal(t, "ask", nil, c.Ask(w.ref("port"), "waits", limit, "q")) })
+	// The asker is told in the middle of it.
+	told := func(path string) {
+		if path == "root/asker" {
+			x.onTurn.Store(nil)
+			close(release)
+			w.wait("the worker's end", func() bool { return w.sys.Counts().Workers == 0 })
+		}
+	}
+	x.onTurn.Store(&told)
+	w.stopChild("", "port")
+	w.sys.Ref("root").Send(supervisor.StartChild{ID: "port"})
+	_, err := w.sys.Ref("root").Ask(supervisor.StopChild{ID: "nobody"}, limit)
+	equal(t, "asked after it", true, errors.Is(err, supervisor.ErrNoChild))
+	equal(t, "lives", uint64(1), w.node("port").Incarnation)
+	gate.Open()
+	w.waitLife("port", 2)
+}
+
+// TestYoungerWaitsForFailedStart: a child whose start failed runs its Stop hook
+// before those after it are started.
+func TestYoungerWaitsForFailedStart(t *testing.T) {
+	w := simWorld(t)
+	b := w.log.Child("b", probe{OnStart: func(c ctx) error {
+		if c.Incarnation() == 2 {
+			return supervisortest.ErrCrash
+		}
+		return nil
+	}, OnStop: func(c ctx, _ supervisor.Reason) {
+		if c.Incarnation() == 2 {
+			w.sim.Sleep(time.Second)
+		}
+		w.log.Add("stopped %s", supervisortest.Life(c))
+	}})
+	a := w.log.Child("a", probe{Quiet: true})
+	a.Restart = supervisor.Transient
+	w.start(spec{Strategy: supervisor.RestForOne, Budget: isolating(9), Children: kids{a, b, w.log.Child("c", probe{})}})
+	w.log.Take()
+	w.send("b", supervisortest.Crash)
+	w.advance(0)
+	w.send("a", supervisortest.End{}) // the plan goes on
+	w.advance(time.Minute)
+	w.wantLog("stop root/b#1 error: crash", "stopped root/b#1", "stop root/c#1 shutdown", "start root/b#2",
+		"stop root/b#2 error: crash", "stop root/a#1 normal", "stopped root/b#2", "start root/b#3", "start root/c#2")
+}
+
+// TestResultsComeBehindWhatWorkersSent: also when the mailbox is full.
+func TestResultsComeBehindWhatWorkersSent(t *testing.T) {
+	w := simWorld(t)
+	a := w.log.Child("a", probe{})
+	a.Mailbox.Normal = 2
+	w.start(spec{Children: kids{a}})
+	w.log.Take()
+	w.do("a", func(c ctx) error {
+		me := c.Self()
+		return c.Task("t", 0, func(context.Context) (any, error) {
+			equal(t, "sends", supervisor.Accepted, me.Send("one"))
+			equal(t, "sends", supervisor.Accepted, me.Send("two"))
+			return nil, supervisortest.ErrCrash
+		})
+	})
+	w.advance(0)
+	w.wantLog("got root/a#1 one", "got root/a#1 two", "got root/a#1 {t <nil> crash}")
+}
