@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -104,4 +105,76 @@ func TestResultsComeBehindWhatWorkersSent(t *testing.T) {
 	})
 	w.advance(0)
 	w.wantLog("got root/a#1 one", "got root/a#1 two", "got root/a#1 {t <nil> crash}")
+}
+
+// typedNil is the classic mistake: a nil of it is an error that is not nil.
+type typedNil struct{ cause error }
+
+func (*typedNil) Error() string   { return "typed nil" }
+func (e *typedNil) Unwrap() error { return e.cause }
+
+// hostile is an error that panics when it is looked at, and again when that
+// panic is.
+type hostile struct{}
+
+func (hostile) Error() string { panic(hostile{}) }
+
+// TestHostileErrors: what an error's own methods do happens to the life that
+// returned it, and to nobody else.
+func TestHostileErrors(t *testing.T) {
+	for name, end := range map[string]func() error{
+		"typed nil":              func() error { var e *typedNil; return e },
+		"text that panics":       func() error { return hostile{} },
+		"panic without any text": func() error { panic(hostile{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := simWorld(t)
+			w.start(spec{Children: kids{w.log.Child("a", probe{})}})
+			w.do("a", func(ctx) error { return end() })
+			w.waitLife("a", 2)
+			equal(t, "reason", supervisor.ExitPanic, w.events.of(supervisor.EventExited, "a")[0].Reason.Kind)
+
+			bad := w.log.Child("bad", probe{OnStart: func(ctx) error { return end() }})
+			_, err := supervisor.Start(spec{Children: kids{bad}}, supervisor.Options{Executor: w.sim})
+			equal(t, "no start", true, err != nil && strings.HasPrefix(err.Error(), "child root/bad: panic: "))
+		})
+	}
+}
+
+// slowText is an error whose text does not come.
+type slowText struct{ gate *supervisortest.Gate }
+
+func (e slowText) Error() string { e.gate.Pass(); return "slow" }
+
+// TestTextOfAnErrorKeepsNobody: neither those who look nor the stop wait for it.
+func TestTextOfAnErrorKeepsNobody(t *testing.T) {
+	w := realWorld(t)
+	gate := supervisortest.NewGate()
+	a := w.log.Child("a", probe{})
+	a.StopDeadline = supervisor.Brutal
+	w.start(spec{Children: kids{a}})
+	w.do("a", func(ctx) error { return slowText{gate} })
+	<-gate.Entered()
+	equal(t, "state", supervisor.StateRunning, w.state("a"))
+	equal(t, "abandoned", []string{"root/a"}, w.sys.Stop().Abandoned)
+	gate.Open()
+}
+
+// TestDirectiveOfNil: an error that is none carries nothing.
+func TestDirectiveOfNil(t *testing.T) {
+	equal(t, "do not restart", nil, supervisor.DoNotRestart(nil))
+	equal(t, "escalate", nil, supervisor.Escalate(nil))
+}
+
+// TestDirectiveRoundChildError: an actor's word counts, whatever it is about.
+func TestDirectiveRoundChildError(t *testing.T) {
+	for _, end := range []func(error) error{supervisor.DoNotRestart, supervisor.Escalate} {
+		w := simWorld(t)
+		w.start(spec{Budget: isolating(9), Children: kids{supervised("s", spec{Children: kids{w.log.Child("a", probe{})}})}})
+		w.do("s/a", func(ctx) error { return end(&supervisor.ChildError{Path: "root/x", Cause: supervisortest.ErrCrash}) })
+		w.advance(0)
+		// Either a is down, or s and comes back as one that failed.
+		lives := w.node("s").Incarnation + w.node("s/a").Incarnation
+		equal(t, "lives", map[bool]uint64{true: 2, false: 4}[w.state("s/a") == supervisor.StateStopped], lives)
+	}
 }

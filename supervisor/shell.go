@@ -28,8 +28,8 @@ type (
 	childExited     shell
 	// childEnding: it ends by itself, but that may take time.
 	childEnding struct {
-		sh  *shell
-		err error
+		sh     *shell
+		reason *Reason
 	}
 )
 
@@ -87,7 +87,7 @@ func (sh *shell) handle(msg any) {
 		sh.sup.hurry()
 	case goroutineExited:
 		sh.c.current, sh.c.msg = nil, nil
-		sh.end(Reason{Kind: ExitPanic, Value: errGoexit})
+		sh.end(panicked(errGoexit, ""))
 	case *worker:
 		sh.workerEnded(msg)
 	case *timer:
@@ -120,8 +120,8 @@ func (sh *shell) begin() {
 		return
 	}
 	if r, failed := sh.guard(sh.startUser); failed {
-		if errors.Is(r.Err, ErrIgnore) {
-			r, sh.ignored = Reason{Kind: ExitNormal}, true
+		if sh.ignored {
+			r = Reason{Kind: ExitNormal}
 		}
 		sh.end(r)
 		return
@@ -137,7 +137,9 @@ func (sh *shell) startUser() error {
 	}
 	if s, ok := sh.user.(Starter); ok {
 		sh.box.mark()
-		return s.Start(&sh.c)
+		err := s.Start(&sh.c)
+		sh.ignored = errors.Is(err, ErrIgnore)
+		return err
 	}
 	return nil
 }
@@ -204,15 +206,16 @@ func (sh *shell) ticked(t *timer) {
 	}
 }
 
-// guard runs the user's code; a panic or an error becomes a Reason.
+// guard runs the user's code; a panic or an error becomes a Reason. The error's
+// own methods are the user's too: they are called in here and nowhere else.
 func (sh *shell) guard(f func() error) (r Reason, failed bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			r, failed = Reason{Kind: ExitPanic, Value: v, Stack: sh.sys.crashStack()}, true
+			r, failed = panicked(v, sh.sys.crashStack()), true
 		}
 	}()
 	if err := f(); err != nil {
-		return Reason{Kind: ExitError, Err: err}, true
+		return failure(err), true
 	}
 	return Reason{}, false
 }
@@ -263,7 +266,7 @@ func (sh *shell) tellEnding() {
 	_, hook := sh.user.(Stopper)
 	slow := sh.sup != nil || hook || len(sh.workers) > 0
 	if slow && sh.parentBox != nil && sh.reason.Kind != ExitShutdown {
-		sh.parentBox.signal(childEnding{sh, sh.reason.Err})
+		sh.parentBox.signal(childEnding{sh, sh.reason})
 	}
 }
 
