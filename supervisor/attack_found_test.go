@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -176,5 +177,28 @@ func TestDirectiveRoundChildError(t *testing.T) {
 		// Either a is down, or s and comes back as one that failed.
 		lives := w.node("s").Incarnation + w.node("s/a").Incarnation
 		equal(t, "lives", map[bool]uint64{true: 2, false: 4}[w.state("s/a") == supervisor.StateStopped], lives)
+	}
+}
+
+// TestZeroReal: the zero value of the machine's executor does.
+func TestZeroReal(t *testing.T) {
+	w := newWorld(t, &supervisor.Real{})
+	a := w.log.Child("a", probe{})
+	a.Backoff = supervisor.Backoff{Min: 1, Max: 1, Jitter: 1}
+	w.start(spec{Budget: escalating(9), Children: kids{a}})
+	for n := range uint64(3) {
+		w.send("a", supervisortest.Crash)
+		w.waitLife("a", n+2)
+	}
+}
+
+// TestLedgerReadsEveryLabel: also of ids and names that JSON would write otherwise.
+func TestLedgerReadsEveryLabel(t *testing.T) {
+	for _, id := range []string{"t\xffr", "a\x7f", "bell\a", "nb\u200b", "\U000e0001", `q"\`} {
+		w := realWorld(t)
+		loop := func(ctx context.Context) error { <-ctx.Done(); return nil }
+		w.start(spec{Children: kids{w.log.Child(id, probe{OnStart: func(c ctx) error { return c.Loop(id, loop) }})}})
+		w.wait(fmt.Sprintf("loop of %q", id), func() bool { return w.sys.Ledger().Owned["root/"+id] == 1 })
+		w.stop()
 	}
 }
