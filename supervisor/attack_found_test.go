@@ -202,3 +202,74 @@ func TestLedgerReadsEveryLabel(t *testing.T) {
 		w.stop()
 	}
 }
+
+// TestTakenAsksAreToldTheEnd: an actor that took the address of an ask, and ends,
+// leaves nobody waiting.
+func TestTakenAsksAreToldTheEnd(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  any
+		want error
+	}{
+		{"crash", supervisortest.Crash, supervisor.ErrRestarted},
+		{"stop", supervisortest.Fail{Err: supervisor.DoNotRestart(supervisortest.ErrCrash)}, supervisor.ErrStopped},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			both(t, func(t *testing.T, w *world) {
+				take := supervisortest.Do(func(c ctx) error { c.ReplyTo(); c.ReplyTo(); return nil })
+				w.start(spec{Children: kids{w.asker(), w.log.Child("b", probe{})}})
+				w.inside("asker", func(me ctx) {
+					for i := range 2 {
+						equal(t, "asked", nil, me.Ask(w.ref("b"), take, supervisor.Infinity, i))
+					}
+				})
+				w.wait("both asked", func() bool { return w.node("b").Queued == 0 })
+				w.send("b", c.end)
+				w.wait("told", func() bool { return len(withPrefix(w.log.Lines(), "1:")) == 1 })
+				w.log.Take()
+				if c.want == supervisor.ErrRestarted {
+					w.waitLife("b", 2)
+					crash := supervisortest.Do(func(c ctx) error { c.Self().Send(supervisortest.Crash); c.ReplyTo(); return nil })
+					_, err := w.ref("b").Ask(crash, supervisor.Infinity)
+					equal(t, "from outside", c.want.Error(), err.Error())
+				}
+			})
+		})
+	}
+}
+
+// TestTakenAskOfAnAbandonedLife: nor does one that is given up.
+func TestTakenAskOfAnAbandonedLife(t *testing.T) {
+	w := realWorld(t)
+	gate := supervisortest.NewGate()
+	b := w.log.Child("b", probe{})
+	b.StopDeadline = supervisor.Brutal
+	w.start(spec{Children: kids{w.asker(), b}})
+	w.inside("asker", func(me ctx) {
+		take := supervisortest.Do(func(c ctx) error { c.ReplyTo(); return nil })
+		equal(t, "asked", nil, me.Ask(w.ref("b"), take, supervisor.Infinity, "q"))
+	})
+	w.do("b", func(ctx) error { gate.Pass(); return nil })
+	<-gate.Entered()
+	w.stopChild("", "b")
+	w.wait("told", func() bool { return len(withPrefix(w.log.Lines(), "q: <nil> "+supervisor.ErrStopped.Error())) == 1 })
+	gate.Open()
+}
+
+// TestAnsweredAsksAreNotKept: what an actor took the address of and answered
+// costs nothing any more.
+func TestAnsweredAsksAreNotKept(t *testing.T) {
+	w := simWorld(t)
+	w.start(spec{Children: kids{w.log.Child("b", probe{})}})
+	answer := supervisortest.Do(func(c ctx) error { c.ReplyTo().Reply(1); return nil })
+	open := supervisortest.Do(func(c ctx) error { c.ReplyTo(); return nil })
+	for range 1000 {
+		_, err := w.ref("b").Ask(answer, limit)
+		equal(t, "answered", nil, err)
+		_, err = w.ref("b").Ask(open, time.Second)
+		equal(t, "expired", true, errors.Is(err, supervisor.ErrNoAnswer))
+	}
+	if n := supervisor.Taken(w.ref("b")); n > 8 {
+		t.Errorf("%d asks are kept, none is open", n)
+	}
+}

@@ -84,7 +84,7 @@
 // Context.Ask goes on, and the Answer comes as a message. Nobody waits longer
 // than need be: who asked is told at once when the actor stops, restarts,
 // refuses, or handled the message without an answer. ReplyTo can be kept to
-// answer later.
+// answer later; the life that took it owes the answer until it is over.
 //
 // # Timers
 //

@@ -352,7 +352,7 @@ func (m *mailbox) close() {
 	m.mu.Lock()
 	left, why := m.closeLocked(), m.ending()
 	m.mu.Unlock()
-	m.bury(left, why)
+	m.bury(left, nil, why)
 }
 
 func (m *mailbox) closeLocked() (left []item) {
@@ -362,8 +362,12 @@ func (m *mailbox) closeLocked() (left []item) {
 	return m.drainLocked()
 }
 
-// bury makes dead letters of what waited; the lock is not held.
-func (m *mailbox) bury(left []item, why error) {
+// bury makes dead letters of what waited, and tells those who were promised an
+// answer; the lock is not held.
+func (m *mailbox) bury(left []item, owed []ReplyTo, why error) {
+	for _, to := range owed {
+		to.answer(nil, why)
+	}
 	for _, it := range left {
 		m.node.sys.deadLetter(it.msg, why, &m.node.sys.dead.stopped)
 	}
@@ -402,7 +406,7 @@ func (m *mailbox) drainLocked() (left []item) {
 func (m *mailbox) detach(revoke func()) (zombie bool) {
 	m.mu.Lock()
 	revoke()
-	left := m.closeLocked()
+	left, owed := m.closeLocked(), m.owed()
 	m.detached = true
 	m.signals.drain()
 	m.hurry()
@@ -413,7 +417,7 @@ func (m *mailbox) detach(revoke func()) (zombie bool) {
 		m.node.zombies.Add(1)
 	}
 	m.mu.Unlock()
-	m.bury(left, why)
+	m.bury(left, owed, why)
 	asked.fail(why)
 	return zombie
 }
@@ -421,11 +425,12 @@ func (m *mailbox) detach(revoke func()) (zombie bool) {
 // end is detach for a life that came to its own end: the turn that runs is its
 // last.
 func (m *mailbox) end() {
-	m.close()
 	m.mu.Lock()
+	left, owed, why := m.closeLocked(), m.owed(), m.ending()
 	m.detached = true
 	m.hurry()
 	m.mu.Unlock()
+	m.bury(left, owed, why)
 }
 
 // queued is how many messages wait, those in the stash included.
