@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -53,14 +54,14 @@ type ask struct {
 	call
 	asker      *mailbox
 	tag        any
-	prev, next *ask      // in the asker's list,
-	due        time.Time // in the order of asking; zero: never
-	done       bool      // under the asker's lock, like the list
+	prev, next *ask        // in the asker's list,
+	due        time.Time   // in the order of asking; zero: never
+	done       atomic.Bool // set under the asker's lock, like the list
 	value      any
 	err        error
 }
 
-// asks is what one life asked and was not answered yet. One timer serves them
+// asks is what one life asked and was not answered yet, and what it owes. One timer serves them
 // all. It is armed for a due time not after the earliest, and stays armed when
 // that ask is answered: the next one will need it.
 type asks struct {
@@ -69,6 +70,7 @@ type asks struct {
 	due         time.Time
 	stop        func() bool // nil: not armed
 	generation  uint64
+	taken       []ReplyTo // what it was asked, and took the address of
 }
 
 // open enters an ask into the list.
@@ -198,10 +200,10 @@ func (a *ask) answer(value any, err error) bool {
 }
 
 func (a *ask) finish(value any, err error) (ok, wake bool) {
-	if a.done {
+	if a.done.Swap(true) {
 		return false, false
 	}
-	a.done, a.value, a.err = true, value, err
+	a.value, a.err = value, err
 	a.asker.asks.remove(a)
 	return a.asker.deliverLocked(a)
 }
@@ -213,9 +215,33 @@ func (m *mailbox) endAsks() {
 	}
 	m.stopAskTimer()
 	for a := m.asks.first; a != nil; a = m.asks.first {
-		a.done = true
+		a.done.Store(true)
 		m.asks.remove(a)
 	}
+}
+
+// took notes an ask whose address the actor took: who asked is told if this life
+// ends before it answers. Those that are over are dropped when there is no room.
+func (m *mailbox) took(to ReplyTo) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.asks == nil {
+		m.asks = &asks{}
+	}
+	q := m.asks
+	if n := len(q.taken); n == cap(q.taken) {
+		q.taken = slices.DeleteFunc(q.taken, func(to ReplyTo) bool { return !to.open() })
+		q.taken = slices.Grow(q.taken, max(len(q.taken), keepSlots)) // else the next one looks again
+	}
+	q.taken = append(q.taken, to)
+}
+
+// owed takes the asks that this life has not answered. The mailbox is locked.
+func (m *mailbox) owed() (taken []ReplyTo) {
+	if m.asks != nil {
+		taken, m.asks.taken = m.asks.taken, nil
+	}
+	return taken
 }
 
 // answered hands an Answer to the actor. The timer ends when it was the last.

@@ -49,12 +49,21 @@ func (c *Context) Asked() bool { return c.current != nil }
 
 // Reply answers the current message; false if nobody waits any longer, or if
 // this life was abandoned.
-func (c *Context) Reply(value any) bool { return c.ReplyTo().Reply(value) }
+func (c *Context) Reply(value any) bool { return c.replyTo().Reply(value) }
 
 // ReplyTo is where the answer to the current message goes; it can be kept, or
-// handed to another actor. A handler that neither replies nor takes it leaves
-// the asker with ErrNoAnswer, at once.
+// handed to a worker or another actor. When this life is over before it was
+// used, the asker is told (ErrRestarted, ErrStopped). A handler that neither
+// replies nor takes it leaves the asker with ErrNoAnswer, at once.
 func (c *Context) ReplyTo() ReplyTo {
+	to := c.replyTo()
+	if to.Valid() {
+		c.sh.box.took(c.current.to)
+	}
+	return to
+}
+
+func (c *Context) replyTo() ReplyTo {
 	if c.current == nil || c.sh.fenced.Load() {
 		return ReplyTo{}
 	}

@@ -93,9 +93,13 @@ func (s *supervision) setAlarm(now time.Duration) {
 
 // silence stops the alarm, also one that has just rung.
 func (s *supervision) silence() {
+	s.sh.box.mu.Lock()
+	defer s.sh.box.mu.Unlock()
+	s.silenceLocked()
+}
+
+func (s *supervision) silenceLocked() {
 	ring, box := &s.deadlines.ring, s.sh.box
-	box.mu.Lock()
-	defer box.mu.Unlock()
 	if ring.dead = true; ring.alarm != nil {
 		ring.alarm.Stop()
 	}

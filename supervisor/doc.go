@@ -84,7 +84,7 @@
 // Context.Ask goes on, and the Answer comes as a message. Nobody waits longer
 // than need be: who asked is told at once when the actor stops, restarts,
 // refuses, or handled the message without an answer. ReplyTo can be kept to
-// answer later.
+// answer later; the life that took it owes the answer until it is over.
 //
 // # Timers
 //
@@ -96,8 +96,8 @@
 //
 // A Task is a bounded call beside the actor, a Loop runs as long as it does.
 // Their goroutines are the actor's: their context ends with it, and it is down
-// when they have returned. Their ends come as messages, before what waits in the
-// mailbox, also before what they sent to it themselves.
+// when they have returned. Their ends come as messages, in the Normal lane behind
+// what they had sent there or in Control; a full mailbox does not refuse them.
 //
 // # Stopping
 //

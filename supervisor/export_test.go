@@ -17,3 +17,11 @@ func Watchers(r Ref) int {
 
 // Ticks is how often the watch over handlers looked.
 func Ticks(s *System) uint32 { return s.watch.tick.Load() }
+
+// Taken is how many asks are noted whose address the actor took.
+func Taken(r Ref) int {
+	m := r.n.box.Load()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.asks.taken)
+}

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"runtime/pprof"
 	"strconv"
@@ -142,13 +141,29 @@ func goroutines() (groups []*group) {
 			g = &group{count: n, labels: map[string]string{}}
 			groups = append(groups, g)
 		case g != nil && strings.HasPrefix(line, "# labels: "):
-			// Labels that cannot be read leave the goroutine unaccounted.
-			_ = json.Unmarshal([]byte(line[len("# labels: "):]), &g.labels)
+			g.labels = parseLabels(line[len("# labels: "):])
 		case g != nil && strings.HasPrefix(line, "#\t"):
 			g.addFrame(line)
 		}
 	}
 	return groups
+}
+
+// parseLabels reads {"key":"value", "key":"value"}, each written as Go quotes.
+// Labels that cannot be read leave the goroutine unaccounted.
+func parseLabels(text string) map[string]string {
+	labels := map[string]string{}
+	next := func() string {
+		text = strings.TrimLeft(text, "{:, ")
+		quoted, _ := strconv.QuotedPrefix(text)
+		text = text[len(quoted):]
+		s, _ := strconv.Unquote(quoted)
+		return s
+	}
+	for key := next(); key != ""; key = next() {
+		labels[key] = next()
+	}
+	return labels
 }
 
 // addFrame takes a line "#\t0xaddr\tfunction+0xoff\t\tfile:line".

@@ -68,8 +68,8 @@ const (
 
 // mailbox is the bounded queue of one life of an actor. It never blocks. The
 // signal queue is unbounded in type but bounded by what can signal: children,
-// workers and the parent. Answers and monitors' words wait in the Normal lane
-// without counting against its limit; they are bounded by who asked for them.
+// workers and the parent. Results, answers and monitors' words wait in the Normal
+// lane without counting against its limit; they are bounded by who asked for them.
 //
 // The fields of a turn (batch, handling, ours) are written by its goroutine
 // only, the first two under the lock.
@@ -357,11 +357,24 @@ func (m *mailbox) ending() error {
 // what this life asked is forgotten.
 func (m *mailbox) close() {
 	m.mu.Lock()
-	m.closed = true
-	left, why := m.drainLocked(), m.ending()
-	m.endAsks()
+	left, why := m.closeLocked(), m.ending()
 	m.mu.Unlock()
+	m.bury(left, nil, why)
+}
+
+func (m *mailbox) closeLocked() (left []item) {
+	m.closed = true
 	m.node.box.CompareAndSwap(m, nil)
+	m.endAsks()
+	return m.drainLocked()
+}
+
+// bury makes dead letters of what waited, and tells those who were promised an
+// answer; the lock is not held.
+func (m *mailbox) bury(left []item, owed []ReplyTo, why error) {
+	for _, to := range owed {
+		to.answer(nil, why)
+	}
 	for _, it := range left {
 		m.node.sys.deadLetter(it.msg, why, &m.node.sys.dead.stopped)
 	}
@@ -385,15 +398,22 @@ func (m *mailbox) drainLocked() (left []item) {
 		left = append(left, m.rare.telemetry.drain()...)
 	}
 	m.node.sys.dead.timers.Add(uint64(len(m.fired.drain())))
-	return slices.DeleteFunc(left, func(it item) bool { return it.ours })
+	return slices.DeleteFunc(left, func(it item) bool {
+		if w, ok := it.msg.(*worker); ok {
+			m.pushSignal(w) // its life waits for it
+		}
+		return it.ours
+	})
 }
 
 // detach makes sure that the invoker is never called again. It reports whether
 // a handler is still running on some goroutine (a zombie). Who asked it is told
-// now: its answer would be refused.
-func (m *mailbox) detach() (zombie bool) {
-	m.close()
+// now: its answer would be refused. revoke is called under the same lock: a
+// worker that returns sees all of it or nothing.
+func (m *mailbox) detach(revoke func()) (zombie bool) {
 	m.mu.Lock()
+	revoke()
+	left, owed := m.closeLocked(), m.owed()
 	m.detached = true
 	m.signals.drain()
 	m.hurry()
@@ -404,6 +424,7 @@ func (m *mailbox) detach() (zombie bool) {
 		m.node.zombies.Add(1)
 	}
 	m.mu.Unlock()
+	m.bury(left, owed, why)
 	asked.fail(why)
 	return zombie
 }
@@ -411,11 +432,12 @@ func (m *mailbox) detach() (zombie bool) {
 // end is detach for a life that came to its own end: the turn that runs is its
 // last.
 func (m *mailbox) end() {
-	m.close()
 	m.mu.Lock()
+	left, owed, why := m.closeLocked(), m.owed(), m.ending()
 	m.detached = true
 	m.hurry()
 	m.mu.Unlock()
+	m.bury(left, owed, why)
 }
 
 // queued is how many messages wait, those in the stash included.

@@ -15,7 +15,7 @@ var mutants = []mutant{
 	},
 	{
 		1, "ignore is an end like others", "shell.go",
-		"Reason{Kind: ExitNormal}, true", "Reason{Kind: ExitNormal}, false",
+		"sh.ignored = errors.Is(err, ErrIgnore)", "_ = errors.Is(err, ErrIgnore)",
 		"TestTortureB/ignore: permanent",
 	},
 
@@ -27,12 +27,12 @@ var mutants = []mutant{
 	},
 	{
 		2, "an isolating supervisor does not escalate", "supervision.go",
-		"case decision == escalate:", "case decision == escalate && !s.spec.Budget.Isolating:",
+		"case r.decision == escalate:", "case r.decision == escalate && !s.spec.Budget.Isolating:",
 		"TestTortureD/escalate, said to an isolating supervisor/sim",
 	},
 	{
 		2, "do not restart is forgotten when the end had to be forced", "supervision.go",
-		"Reason{Kind: ExitKilled, Err: c.ending}", "Reason{Kind: ExitKilled}",
+		"c.ending.killed()", "Reason{Kind: ExitKilled}",
 		"TestTortureD/do not restart, said by an end that had to be killed",
 	},
 	{
@@ -102,8 +102,8 @@ var mutants = []mutant{
 		"TestTortureO/a zombie sends, arms, starts work, escalates: refused",
 	},
 	{
-		5, "an abandoned life's mailbox is not detached", "shell.go",
-		"return sh.box.detach() || stuck", "return stuck",
+		5, "an abandoned life's mailbox is not detached", "mailbox.go",
+		"\tm.detached = true\n\tm.signals.drain()", "\tm.signals.drain()",
 		"TestTortureO/what was on its way to a zombie does not reach its successor",
 	},
 	{
@@ -157,7 +157,7 @@ var mutants = []mutant{
 	},
 	{
 		7, "timers outlive an abandoned life", "shell.go",
-		"\tsh.killTimers(every)\n\tif sh.sup", "\tif sh.sup",
+		"\t\tsh.killLocked(every)\n", "",
 		"TestTortureJ/an abandoned life has none",
 	},
 	{

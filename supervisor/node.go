@@ -157,6 +157,7 @@ func (n *node) setState(s State, epoch uint64) {
 
 // setExited ends a life.
 func (n *node) setExited(r Reason, epoch uint64) {
+	why := r.String() // it may call the user's code
 	n.lock.Lock()
 	defer n.lock.Unlock()
 	if n.living != epoch {
@@ -164,7 +165,7 @@ func (n *node) setExited(r Reason, epoch uint64) {
 	}
 	n.state, n.living = StateStopped, 0
 	if r.Kind != ExitShutdown || n.last == "" {
-		n.last = r.String()
+		n.last = why
 	}
 }
 

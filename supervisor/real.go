@@ -10,7 +10,8 @@ import (
 )
 
 // Real runs a System on the machine. It is the only place in the house that
-// starts goroutines and reads the clock.
+// starts goroutines and reads the clock. The zero value does too: it draws from
+// seed 0 and keeps no goroutine for the next turn.
 type Real struct {
 	mu    sync.Mutex
 	rand  *rand.Rand
@@ -196,5 +197,8 @@ func (*Real) Throughput() int { return 300 }
 func (r *Real) Random() float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.rand == nil {
+		r.rand = rand.New(rand.NewPCG(0, 0))
+	}
 	return r.rand.Float64()
 }

@@ -28,6 +28,41 @@ type Reason struct {
 	Err   error
 	Value any
 	Stack string
+
+	// What Err, or Value, said when the life that ended was asked: its methods are
+	// the user's code, and nobody else shall run it.
+	text     string
+	decision directiveKind
+}
+
+// failure is the reason of a life that returned an error.
+func failure(err error) Reason {
+	r := Reason{Kind: ExitError, Err: err, text: err.Error()}
+	var d *directive
+	if errors.As(err, &d) {
+		r.decision = d.kind
+	}
+	return r
+}
+
+// panicked is the reason of a life that panicked.
+func panicked(value any, stack string) (r Reason) {
+	r = Reason{Kind: ExitPanic, Value: value, Stack: stack}
+	defer func() {
+		if recover() != nil {
+			r.text = fmt.Sprintf("%T, whose text panics", value)
+		}
+	}()
+	r.text = fmt.Sprint(value)
+	return r
+}
+
+// killed is the reason when a life that ended for r had to be given up.
+func (r *Reason) killed() Reason {
+	if r == nil || r.Err == nil {
+		return Reason{Kind: ExitKilled}
+	}
+	return Reason{Kind: ExitKilled, Err: r.Err, text: r.text, decision: r.decision}
 }
 
 // Abnormal reports whether a transient child is restarted after it.
@@ -36,11 +71,18 @@ func (r Reason) Abnormal() bool { return r.Kind >= ExitError }
 func (r Reason) String() string {
 	switch {
 	case r.Kind == ExitPanic:
-		return fmt.Sprintf("panic: %v", r.Value)
+		return "panic: " + orText(r.text, r.Value)
 	case r.Err != nil:
-		return fmt.Sprintf("%v: %v", r.Kind, r.Err)
+		return r.Kind.String() + ": " + orText(r.text, r.Err)
 	}
 	return r.Kind.String()
+}
+
+func orText(text string, v any) string {
+	if text == "" {
+		return fmt.Sprint(v)
+	}
+	return text
 }
 
 // Errors of the runtime.
@@ -82,22 +124,19 @@ func (d *directive) Error() string { return d.err.Error() }
 func (d *directive) Unwrap() error { return d.err }
 
 // DoNotRestart marks an error after which the child stays stopped, whatever its
-// restart type.
-func DoNotRestart(err error) error { return &directive{err, doNotRestart} }
+// restart type. DoNotRestart(nil) is nil.
+func DoNotRestart(err error) error { return marked(err, doNotRestart) }
 
 // Escalate marks an error that the child's supervisor shall exit with at once,
 // also an isolating one. The supervisor above it sees an error like others.
-func Escalate(err error) error { return &directive{err, escalate} }
+// Escalate(nil) is nil.
+func Escalate(err error) error { return marked(err, escalate) }
 
-// directiveOf is the decision that an exit carries. A supervisor that gave up
-// has carried out its child's already: above it, it is an error like others.
-func directiveOf(r Reason) directiveKind {
-	var d *directive
-	var below *ChildError
-	if errors.As(r.Err, &below) || !errors.As(r.Err, &d) {
-		return restartAsSpecified
+func marked(err error, kind directiveKind) error {
+	if err == nil {
+		return nil
 	}
-	return d.kind
+	return &directive{err, kind}
 }
 
 // ChildError names the child because of which a supervisor could not start or gave up, and the cause.

@@ -148,6 +148,16 @@ func (r ReplyTo) answer(value any, err error) bool {
 	return false
 }
 
+// open reports whether somebody still waits.
+func (r ReplyTo) open() bool {
+	if r.ask != nil {
+		return !r.ask.done.Load()
+	}
+	r.slot.mu.Lock()
+	defer r.slot.mu.Unlock()
+	return r.slot.live && r.slot.generation == r.generation
+}
+
 func (s *slot) answer(generation uint64, value any, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,8 +28,8 @@ type (
 	childExited     shell
 	// childEnding: it ends by itself, but that may take time.
 	childEnding struct {
-		sh  *shell
-		err error
+		sh     *shell
+		reason *Reason
 	}
 )
 
@@ -87,7 +87,7 @@ func (sh *shell) handle(msg any) {
 		sh.sup.hurry()
 	case goroutineExited:
 		sh.c.current, sh.c.msg = nil, nil
-		sh.end(Reason{Kind: ExitPanic, Value: errGoexit})
+		sh.end(panicked(errGoexit, ""))
 	case *worker:
 		sh.workerEnded(msg)
 	case *timer:
@@ -120,8 +120,8 @@ func (sh *shell) begin() {
 		return
 	}
 	if r := sh.guard(sh.startUser); r != nil {
-		if errors.Is(r.Err, ErrIgnore) {
-			*r, sh.ignored = Reason{Kind: ExitNormal}, true
+		if sh.ignored {
+			*r = Reason{Kind: ExitNormal}
 		}
 		sh.end(*r)
 		return
@@ -137,7 +137,9 @@ func (sh *shell) startUser() error {
 	}
 	if s, ok := sh.user.(Starter); ok {
 		sh.box.mark()
-		return s.Start(&sh.c)
+		err := s.Start(&sh.c)
+		sh.ignored = errors.Is(err, ErrIgnore)
+		return err
 	}
 	return nil
 }
@@ -204,15 +206,18 @@ func (sh *shell) ticked(t *timer) {
 	}
 }
 
-// guard runs the user's code; a panic or an error becomes a Reason.
+// guard runs the user's code; a panic or an error becomes a Reason. The error's
+// own methods are the user's too: they are called in here and nowhere else.
 func (sh *shell) guard(f func() error) (r *Reason) {
 	defer func() {
 		if v := recover(); v != nil {
-			r = &Reason{Kind: ExitPanic, Value: v, Stack: sh.sys.crashStack()}
+			crash := panicked(v, sh.sys.crashStack())
+			r = &crash
 		}
 	}()
 	if err := f(); err != nil {
-		return &Reason{Kind: ExitError, Err: err}
+		failed := failure(err)
+		return &failed
 	}
 	return nil
 }
@@ -263,7 +268,7 @@ func (sh *shell) tellEnding() {
 	_, hook := sh.user.(Stopper)
 	slow := sh.sup != nil || hook || len(sh.workers) > 0
 	if slow && sh.parentBox != nil && sh.reason.Kind != ExitShutdown {
-		sh.parentBox.signal(childEnding{sh, sh.reason.Err})
+		sh.parentBox.signal(childEnding{sh, sh.reason})
 	}
 }
 
@@ -340,15 +345,15 @@ func (sh *shell) abandon(r Reason, again bool) bool {
 // fence revokes all that this life could still do. It reports whether something
 // of it still runs.
 func (sh *shell) fence(again bool) (stuck bool) {
-	sh.box.mu.Lock()
-	sh.fenced.Store(true)
-	sh.box.again = again
-	stuck = sh.live > 0
-	sh.countZombies(int64(sh.live))
-	sh.box.mu.Unlock()
-	sh.killTimers(every)
-	if sh.sup != nil {
-		sh.sup.silence()
-	}
-	return sh.box.detach() || stuck
+	handling := sh.box.detach(func() {
+		sh.fenced.Store(true)
+		sh.box.again = again
+		stuck = sh.live > 0
+		sh.countZombies(int64(sh.live))
+		sh.killLocked(every)
+		if sh.sup != nil {
+			sh.sup.silenceLocked()
+		}
+	})
+	return handling || stuck
 }

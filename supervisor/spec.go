@@ -91,7 +91,7 @@ type ChildSpec struct {
 	Mailbox      MailboxSpec // of an actor; a supervisor takes no messages
 	// Exclusive names a resource that two lives must never hold together: a new
 	// life waits until nothing of the one before can reach it any more, see Claim.
-	// Unique in the tree; of an actor that is not of a Dynamic supervisor.
+	// Unique in the tree; of an actor that is not below a Dynamic supervisor.
 	Exclusive string
 }
 
@@ -135,6 +135,24 @@ type SupervisorSpec struct {
 // maxDepth is far beyond any tree that means well.
 const maxDepth = 64
 
+var errTooDeep = fmt.Errorf("deeper than %d: does the spec contain itself?", maxDepth)
+
+// check returns every mistake that keeps a tree of this spec from being built.
+func (o *Options) check(spec *SupervisorSpec) error {
+	var errs []error
+	if err := badID(o.Root); err != nil {
+		errs = append(errs, fmt.Errorf("root %q: %w", o.Root, err))
+	}
+	if o.ZombieLimit < 0 {
+		errs = append(errs, errors.New("zombie limit below 0"))
+	}
+	errs = append(errs, spec.check(o.Root))
+	if !errors.Is(errs[len(errs)-1], errTooDeep) {
+		errs = append(errs, spec.checkClaims(o.Root, map[string]string{}))
+	}
+	return errors.Join(errs...)
+}
+
 // check returns every mistake of the tree below the spec, or nil.
 func (s *SupervisorSpec) check(path string) error {
 	var errs []error
@@ -142,7 +160,7 @@ func (s *SupervisorSpec) check(path string) error {
 		errs = append(errs, fmt.Errorf("supervisor %q: %w", path, fmt.Errorf(format, a...)))
 	}
 	if strings.Count(path, "/") > maxDepth {
-		bad("deeper than %d: does the spec contain itself?", maxDepth)
+		bad("%w", errTooDeep)
 		return errors.Join(errs...)
 	}
 	if s.Strategy > Dynamic {
@@ -170,6 +188,9 @@ func (s *SupervisorSpec) check(path string) error {
 		seen[c.ID] = true
 		if err := c.check(path); err != nil {
 			errs = append(errs, err)
+			if errors.Is(err, errTooDeep) {
+				break // there may be as many as the branches of a tree of this depth
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -187,9 +208,6 @@ func (s *SupervisorSpec) checkKind(path string, bad func(string, ...any)) error 
 	kind := &s.Children[0]
 	if kind.New != nil && kind.Supervisor != nil {
 		bad("the kind of a Dynamic supervisor has New or Supervisor, not both")
-	}
-	if kind.Exclusive != "" {
-		bad("exclusive resource %q: not of a kind, whose children would share it", kind.Exclusive)
 	}
 	return kind.checkRest(path + "/*")
 }
@@ -276,18 +294,23 @@ func (c *ChildSpec) startTimeout() time.Duration {
 	return DefaultStartTimeout
 }
 
-// checkClaims finds resources that two places claim.
+// checkClaims finds resources that two places claim; seen is nil below a Dynamic
+// supervisor, all of whose children would claim the same.
 func (s *SupervisorSpec) checkClaims(path string, seen map[string]string) (errs error) {
+	if s.Strategy == Dynamic {
+		seen = nil
+	}
 	for i := range s.Children {
 		c := &s.Children[i]
-		if c.Supervisor == nil && c.Exclusive == "" {
-			continue
-		}
-		below := path + "/" + c.ID
-		if c.Supervisor != nil && strings.Count(below, "/") <= maxDepth {
+		below := path + "/" + orDefault(c.ID, "*")
+		if c.Supervisor != nil {
 			errs = errors.Join(errs, c.Supervisor.checkClaims(below, seen))
 		}
 		if c.Exclusive == "" {
+			continue
+		}
+		if seen == nil {
+			errs = errors.Join(errs, fmt.Errorf("child %q: exclusive resource %q: not of a kind, nor below one: its children would share it", below, c.Exclusive))
 			continue
 		}
 		if other, taken := seen[c.Exclusive]; taken {

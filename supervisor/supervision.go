@@ -47,7 +47,7 @@ type child struct {
 	sh      *shell        // the current life, nil between lives
 	until   time.Duration // its deadline
 	readyAt time.Duration
-	ending  error   // why it ends by itself, as long as it does
+	ending  *Reason // why it ends by itself, as long as it does
 	orders  *orders // nil if nobody waits
 	window  *window // of an isolating budget, once it failed
 	delays  delays
@@ -106,7 +106,7 @@ func (s *supervision) receive(msg any) {
 		}
 	case childEnding:
 		if m.sh.child.sh == m.sh {
-			s.childEnding(m.sh.child, m.err)
+			s.childEnding(m.sh.child, m.reason)
 		}
 	case *childExited:
 		if m.child.sh == (*shell)(m) {
@@ -167,8 +167,8 @@ func (s *supervision) proceed() {
 	}
 	for ; s.plan < len(s.children); s.plan++ {
 		switch c := s.children[s.plan]; {
-		case c.state == childStarting:
-			return // one after the other
+		case c.state == childStarting || c.state == childStopping && !c.ready:
+			return // one after the other, also while one that failed still ends
 		case c.due && c.state == childStopped:
 			s.spawn(c)
 			return
@@ -216,9 +216,9 @@ func (s *supervision) childReady(c *child) {
 }
 
 // childEnding puts the stop deadline on a child that ends by itself.
-func (s *supervision) childEnding(c *child, err error) {
+func (s *supervision) childEnding(c *child, r *Reason) {
 	if c.state == childStarting || c.state == childRunning {
-		c.ending = err
+		c.ending = r
 		s.waitForEnd(c)
 	}
 }
@@ -251,7 +251,7 @@ func (s *supervision) missedDeadline(c *child) {
 	if s.sh.sys.stopping.Load() {
 		c.node.setGivenUp()
 	}
-	s.giveUpLife(c, Reason{Kind: ExitKilled, Err: c.ending})
+	s.giveUpLife(c, c.ending.killed())
 }
 
 // giveUpLife abandons a life and treats it as ended.
@@ -297,27 +297,26 @@ func (s *supervision) exited(c *child, r Reason, ignored bool) {
 
 // failedOrDone decides what an exit that nobody asked for means.
 func (s *supervision) failedOrDone(c *child, r Reason) {
-	decision := directiveOf(r)
 	cause := &ChildError{c.node.path, startCause(r)}
 	switch {
-	case decision == escalate:
+	case r.decision == escalate:
 		s.fail(c, r, startCause(r))
 	case c.ordered && !c.ready:
-		c.barred = decision == doNotRestart
+		c.barred = r.decision == doNotRestart
 		s.down(c, cause)
 	case s.sh.phase == phaseStarting && !c.ready && !s.spec.Budget.Isolating:
 		s.sh.end(Reason{Kind: ExitError, Err: cause})
 	case c.restarts(r):
 		s.restart(c, r)
 	default:
-		c.barred = decision == doNotRestart
+		c.barred = r.decision == doNotRestart
 		s.down(c, cause)
 	}
 }
 
 // restarts reports whether a child that ended like this is to be started again.
 func (c *child) restarts(r Reason) bool {
-	return directiveOf(r) == restartAsSpecified &&
+	return r.decision == restartAsSpecified &&
 		(c.node.spec.Restart == Permanent || c.node.spec.Restart == Transient && r.Abnormal())
 }
 

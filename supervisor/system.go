@@ -17,7 +17,7 @@ const RootID = "root"
 
 // Options of a System; the zero value runs on the machine.
 type Options struct {
-	Root     string   // path of the root supervisor; default RootID
+	Root     string   // path of the root supervisor, no "/"; default RootID
 	Executor Executor // default: NewReal(1)
 	// HandlerLimit is how long a handler may run before it is EventSlow and shown
 	// by Slow; default DefaultHandlerLimit on the machine, none in a simulation;
@@ -91,7 +91,7 @@ const startPatience = time.Hour
 // names the child and the cause.
 func Start(spec SupervisorSpec, opts Options) (*System, error) {
 	opts.Root = orDefault(opts.Root, RootID)
-	if err := errors.Join(spec.check(opts.Root), spec.checkClaims(opts.Root, map[string]string{})); err != nil {
+	if err := opts.check(&spec); err != nil {
 		return nil, fmt.Errorf("the tree cannot be built: %w", err)
 	}
 	opts.ZombieLimit = orDefault(opts.ZombieLimit, defaultZombies)

@@ -89,6 +89,10 @@ func (sh *shell) stopTimer(t *timer) bool {
 func (sh *shell) killTimers(match func(*timer) bool) (killed int) {
 	sh.box.mu.Lock()
 	defer sh.box.mu.Unlock()
+	return sh.killLocked(match)
+}
+
+func (sh *shell) killLocked(match func(*timer) bool) (killed int) {
 	for i := len(sh.timers) - 1; i >= 0; i-- {
 		if t := sh.timers[i]; match(t) && sh.kill(t) {
 			killed++

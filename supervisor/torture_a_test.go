@@ -14,9 +14,10 @@ import (
 // combinations, and each mistake is refused before anything runs.
 func TestTortureA(t *testing.T) {
 	cases := append(goodSpecs(), badSpecs()...)
-	torture(t, 144+26, append(
+	torture(t, 144+28, append(
 		cases,
 		tortureCase{name: "one error names every mistake", run: everyMistake},
+		tortureCase{name: "options are checked too", run: badOptions},
 		tortureCase{name: "a lane holds 64 messages unless the spec says otherwise", run: defaultLane},
 	)...)
 }
@@ -139,6 +140,8 @@ func badSpecs() (cases []tortureCase) {
 	loop := spec{}
 	loop.Children = kids{{ID: "again", Supervisor: &loop}}
 	deep := loop
+	twice := spec{}
+	twice.Children = kids{{ID: "a", Supervisor: &twice}, {ID: "b", Supervisor: &twice}}
 	for _, c := range []struct {
 		name string
 		spec spec
@@ -150,6 +153,9 @@ func badSpecs() (cases []tortureCase) {
 		{"dynamic, bad kind", spec{Strategy: supervisor.Dynamic, Children: kids{{Restart: 9}}}, `child "root/*": unknown restart type`},
 		{"dynamic, both", spec{Strategy: supervisor.Dynamic, Children: kids{{New: newActor, Supervisor: &spec{}}}}, "not both"},
 		{"dynamic, exclusive", spec{Strategy: supervisor.Dynamic, Children: kids{{Exclusive: "bus"}}}, "not of a kind"},
+		{"dynamic, exclusive below", spec{Strategy: supervisor.Dynamic, Children: kids{{Supervisor: &spec{
+			Children: kids{supervised("s", spec{Children: kids{{ID: "x", New: newActor, Exclusive: "bus"}}})},
+		}}}}, `child "root/*/s/x": exclusive resource "bus": not of a kind, nor below one`},
 		{"dynamic, max", spec{Strategy: supervisor.Dynamic, Children: kids{{}}, MaxChildren: -1}, "below 0"},
 		{"max, not dynamic", spec{MaxChildren: 1}, "of Dynamic supervisors only"},
 		{"parallel", spec{Parallelism: 1}, "of Dynamic supervisors only"},
@@ -184,6 +190,7 @@ func badSpecs() (cases []tortureCase) {
 		{"huge lane", child(func(c *kid) { c.Mailbox.Control = 1<<20 + 1 }), "lane"},
 		{"supervisor mailbox", spec{Children: kids{with(supervised("s", spec{}), func(c *kid) { c.Mailbox.Normal = 1 })}}, "no Mailbox"},
 		{"spec within itself", deep, "contain itself"},
+		{"spec twice within itself", twice, "contain itself"},
 		{"mistake deep inside", spec{Children: kids{supervised("s", spec{Children: kids{{ID: "x"}}})}}, `child "root/s/x"`},
 	} {
 		cases = append(cases, tortureCase{name: c.name, on: onMachine, run: func(t *testing.T, w *world) {
@@ -208,6 +215,20 @@ func everyMistake(t *testing.T, w *world) {
 	for _, want := range []string{"root/a", "root/b", "root/s"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not name %s", err, want)
+		}
+	}
+}
+
+// badOptions: what could not be meant is refused before anything runs.
+func badOptions(t *testing.T, w *world) {
+	for say, opts := range map[string]supervisor.Options{
+		"zombie limit below 0":                {ZombieLimit: -1},
+		`root "a/b": an id must not be empty`: {Root: "a/b"},
+	} {
+		opts.Executor = w.x
+		if _, err := supervisor.Start(spec{Children: kids{{ID: "a"}}}, opts); err == nil ||
+			!strings.Contains(err.Error(), say) || !strings.Contains(err.Error(), "exactly one of New and Supervisor") {
+			t.Errorf("error %v does not say %q", err, say)
 		}
 	}
 }

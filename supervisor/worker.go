@@ -37,7 +37,8 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return Reason{Kind: ExitPanic, Value: e.Value}.String() }
 
-// Task runs a bounded call beside the actor; its result comes back as TaskDone.
+// Task runs a bounded call beside the actor; its result comes back as TaskDone,
+// behind what the task sent to the actor.
 // After limit (0: none) its context ends. The context also ends when the actor
 // does, who then waits for the task. At most one worker of a name runs at a
 // time: ErrWorkerRuns, until its result was delivered. A task started by the
@@ -111,7 +112,9 @@ func (sh *shell) workerReturned(w *worker) {
 		sh.sys.claims.looked(sh.box)
 	}
 	sh.box.mu.Unlock()
-	sh.box.signal(w)
+	if !sh.box.deliver(w) { // behind what it sent itself
+		sh.box.signal(w)
+	}
 }
 
 func (sh *shell) countWorkers(n int64) {
