@@ -273,3 +273,31 @@ func TestAnsweredAsksAreNotKept(t *testing.T) {
 		t.Errorf("%d asks are kept, none is open", n)
 	}
 }
+
+// TestSenderOfAnAbandonedLife: its worker reaches neither the successor nor others.
+func TestSenderOfAnAbandonedLife(t *testing.T) {
+	w := realWorld(t)
+	gate, said := supervisortest.NewGate(), make(chan supervisor.Delivery, 4)
+	a := w.log.Child("a", probe{})
+	a.StopDeadline = supervisor.Brutal
+	w.start(spec{Children: kids{a, w.log.Child("b", probe{})}})
+	w.inside("a", func(c ctx) {
+		me, self := c.Sender(), c.Self()
+		equal(t, "loop", nil, c.Loop("reader", func(context.Context) error {
+			said <- me.Send(self, "early")
+			gate.Pass()
+			said <- me.Send(self, "late")
+			said <- me.Send(w.ref("b"), "late")
+			return nil
+		}))
+	})
+	<-gate.Entered()
+	w.waitLine("got root/a#1 early")
+	w.stopChild("", "a")
+	w.startChild("", "a")
+	gate.Open()
+	equal(t, "early", supervisor.Accepted, <-said)
+	equal(t, "to itself", supervisor.Down, <-said)
+	equal(t, "to others", supervisor.Down, <-said)
+	equal(t, "nobody's", supervisor.Down, supervisor.Sender{}.Send(w.ref("b"), "x"))
+}

@@ -6,8 +6,8 @@ import (
 )
 
 // Context is what an actor's methods can do. It belongs to one life of the
-// actor and to the goroutine that runs its turn: it must not be kept or used by
-// workers.
+// actor and to the goroutine that runs its turn: it is not safe for concurrent
+// use, and must not be kept or used by workers (they send by a Sender).
 type Context struct {
 	sh      *shell
 	current *call // the ask being handled
@@ -37,9 +37,24 @@ func (c *Context) Now() time.Time { return c.sh.sys.exec.Now() }
 func (c *Context) Context() context.Context { return c.sh.context() }
 
 // Send queues a message at another actor. A life that was abandoned gets Down.
-func (c *Context) Send(to Ref, msg any) Delivery {
-	if c.sh.fenced.Load() {
+func (c *Context) Send(to Ref, msg any) Delivery { return c.Sender().Send(to, msg) }
+
+// Sender sends for one life of an actor. Unlike the Context its workers may use
+// it: it is safe for concurrent use. The zero Sender is nobody's.
+type Sender struct{ sh *shell }
+
+// Sender is for this life's workers.
+func (c *Context) Sender() Sender { return Sender{c.sh} }
+
+// Send queues a message. Down once this life was abandoned: what it sends to its
+// own address never reaches its successor. What it sends to another actor at the
+// very moment of the fence may still arrive.
+func (s Sender) Send(to Ref, msg any) Delivery {
+	switch {
+	case s.sh == nil || s.sh.fenced.Load():
 		return Down
+	case to.n == s.sh.node:
+		return s.sh.box.post(msg)
 	}
 	return to.Send(msg)
 }

@@ -97,7 +97,9 @@
 // A Task is a bounded call beside the actor, a Loop runs as long as it does.
 // Their goroutines are the actor's: their context ends with it, and it is down
 // when they have returned. Their ends come as messages, in the Normal lane behind
-// what they had sent there or in Control; a full mailbox does not refuse them.
+// what they had sent there or in Control; a full mailbox does not refuse them. A
+// worker has no Context, which is not safe for concurrent use: it sends by a Sender
+// and answers by a ReplyTo that the actor got from it.
 //
 // # Stopping
 //

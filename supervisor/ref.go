@@ -6,7 +6,8 @@ import (
 )
 
 // Ref is the address of a place in the tree. It stays valid over restarts: a
-// message goes to whoever lives there now. The zero Ref is nobody.
+// message goes to whoever lives there now. The zero Ref is nobody. Safe for
+// concurrent use.
 type Ref struct{ n *node }
 
 // Path is where the actor is in the tree, "" for nobody.
@@ -21,7 +22,8 @@ func (r Ref) Path() string {
 func (r Ref) Valid() bool { return r.n != nil }
 
 // Send queues a message and says what became of it. It never blocks. From
-// inside an actor use Context.Send, which an abandoned life can no longer use.
+// inside an actor use Context.Send, and from its workers its Sender: an abandoned
+// life can no longer use them, but this reaches its successor.
 func (r Ref) Send(msg any) Delivery {
 	if r.n == nil {
 		return Down
@@ -118,8 +120,8 @@ func (s *slot) revoke(generation uint64) bool {
 }
 
 // ReplyTo is where the answer to an ask goes. It can be kept and used later,
-// once. It answers nobody when it is the zero value, or when the life that was
-// asked has been abandoned.
+// once, also by a worker: it is safe for concurrent use. It answers nobody when it
+// is the zero value, or when the life that was asked is over.
 type ReplyTo struct {
 	slot       *slot // of an ask from outside
 	generation uint64

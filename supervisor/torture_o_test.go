@@ -195,7 +195,7 @@ func zombieReplies(t *testing.T, w *world) {
 	equal(t, "current", supervisor.ErrRestarted.Error(), fmt.Sprint(<-current)) // the gate is still closed
 	gate.Open()
 	equal(t, "late answers", []bool{false, false}, []bool{<-late, <-late})
-	equal(t, "kept", supervisor.ErrNoAnswer.Error(), fmt.Sprint(<-first))
+	equal(t, "kept", supervisor.ErrRestarted.Error(), fmt.Sprint(<-first))
 	w.stop()
 }
 
