@@ -29,7 +29,7 @@ func TestDamageIsFound(t *testing.T) {
 		check1(t, err)
 		whole[name] = b
 	}
-	for round := range 200 {
+	for round := range 120 {
 		name := files[r.IntN(len(files))]
 		what := harm(t, r, o.Dir, name, files, whole)
 		if unnoticed(t, o.Dir) {

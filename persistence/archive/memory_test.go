@@ -34,8 +34,8 @@ func peak(t *testing.T, size int64) int64 {
 	before, goroutines := live(), runtime.NumGoroutine()
 	most, passed, next := int64(0), int64(0), int64(0)
 	o.Sealing.Pace = func(_ context.Context, n int) error {
-		if passed += int64(n); passed >= next { // about 24 looks while sealing and reading back
-			next += size / 16
+		if passed += int64(n); passed >= next { // about 12 looks while sealing and reading back
+			next += size / 8
 			most = max(most, live())
 		}
 		if n := runtime.NumGoroutine(); n != goroutines {
