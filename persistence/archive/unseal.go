@@ -12,13 +12,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-const (
-	// maxHeader bounds what age reads before it knows whether a file is one:
-	// 20 recipients take 2 KiB.
-	maxHeader = 16 << 10
-	// maxWindow bounds the memory that a stream can demand of the decoder.
-	maxWindow = 8 << 20
-)
+// maxHeader bounds what age reads before it knows whether a file is one: 20
+// recipients take 2 KiB.
+const maxHeader = 16 << 10
 
 // source is the sealed stream; it is paced, hashed and remembers a fault of the
 // disk, which is not damage.
@@ -74,8 +70,8 @@ func (e *ending) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// unseal opens a stream that holds at most limit bytes. The caller closes it.
-func unseal(src *source, ids Identities, limit int64) (*plain, error) {
+// unseal opens a stream that holds at most limit bytes.
+func (c *coder) unseal(src *source, ids Identities, limit int64) (*plain, error) {
 	in := bufio.NewReaderSize(src, maxHeader)
 	head, err := in.Peek(maxHeader)
 	if src.failed != nil {
@@ -95,7 +91,7 @@ func unseal(src *source, ids Identities, limit int64) (*plain, error) {
 		return nil, err
 	}
 	opened := &ending{from: decrypted}
-	z, err := zstd.NewReader(opened, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	z, err := c.decompress(opened)
 	if err != nil {
 		return nil, err
 	}
@@ -125,20 +121,15 @@ func (p *plain) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (p *plain) Close() error {
-	p.zstd.Close()
-	return nil
-}
-
 // check reads a sealed file from its first byte to its last and compares it with
 // what it should be. Without identities only the sealed bytes are compared.
-func check(ctx context.Context, path string, pace func(context.Context, int) error, ids Identities, want sums) error {
-	return copySealed(ctx, path, pace, ids, want, io.Discard)
+func (c *coder) check(ctx context.Context, path string, pace func(context.Context, int) error, ids Identities, want sums) error {
+	return c.copySealed(ctx, path, pace, ids, want, io.Discard)
 }
 
 // copySealed is check, and writes the plain bytes to dst as they come: they are
 // good only if it returns nil.
-func copySealed(ctx context.Context, path string, pace func(context.Context, int) error, ids Identities, want sums, dst io.Writer) error {
+func (c *coder) copySealed(ctx context.Context, path string, pace func(context.Context, int) error, ids Identities, want sums, dst io.Writer) error {
 	f, size, err := openForReading(path)
 	if err != nil {
 		return diskError("open", path, err)
@@ -150,7 +141,7 @@ func copySealed(ctx context.Context, path string, pace func(context.Context, int
 	src := newSource(ctx, f, pace)
 	out := newMeter(dst)
 	if len(ids) > 0 {
-		err = drain(src, ids, want.plain.Bytes, out)
+		err = c.drain(src, ids, want.plain.Bytes, out)
 	}
 	noKey := errors.Is(err, ErrKey)
 	if err == nil || noKey { // a flipped bit in the header looks like a wrong key
@@ -177,11 +168,11 @@ func copySealed(ctx context.Context, path string, pace func(context.Context, int
 	return nil
 }
 
-func drain(src *source, ids Identities, limit int64, dst io.Writer) error {
-	p, err := unseal(src, ids, limit)
+func (c *coder) drain(src *source, ids Identities, limit int64, dst io.Writer) error {
+	p, err := c.unseal(src, ids, limit)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(dst, p)
-	return errors.Join(err, p.Close())
+	return err
 }
