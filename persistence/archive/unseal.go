@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"filippo.io/age"
 	"github.com/klauspost/compress/zstd"
@@ -53,7 +54,13 @@ type plain struct {
 	opened *ending
 	zstd   *zstd.Decoder
 	left   int64 // bytes that may still come
+	litter int64 // sealed bytes at the last collection
 }
+
+// maxLitter is how many sealed bytes may be opened before what age left behind is
+// collected: it makes a new buffer of 64 KiB for each chunk, and on a busy machine
+// the collector's own pace let a night take 21 MiB.
+const maxLitter = 4 << 20
 
 // ending remembers how a stream ended. The decoder takes the end of one that was
 // cut short between two frames for a good one; age does not.
@@ -95,7 +102,7 @@ func (c *coder) unseal(src *source, ids Identities, limit int64) (*plain, error)
 	if err != nil {
 		return nil, err
 	}
-	return &plain{src, opened, z, limit}, nil
+	return &plain{src: src, opened: opened, zstd: z, left: limit}, nil
 }
 
 var errStrange = errors.New("other bytes")
@@ -109,6 +116,10 @@ func orEnd(err error) error {
 
 func (p *plain) Read(b []byte) (int, error) {
 	n, err := p.zstd.Read(b)
+	if p.src.meter.bytes-p.litter >= maxLitter {
+		p.litter = p.src.meter.bytes
+		runtime.GC()
+	}
 	if p.src.failed != nil {
 		return 0, p.src.failed
 	}
