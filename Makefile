@@ -174,6 +174,11 @@ bench-building: ## measure a building against the design's budgets, best of 5
 	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(go version)"
 	@go test -run '^$$' -bench 'Building$$' -benchtime 1x ./actors
 
+.PHONY: bench-archive
+bench-archive: ## measure the archive's memory: live heap for 64 and 512 MiB, RssAnon over 1.2 GB
+	@ARCHIVE_MB=512 go test -count=1 -v -run '^TestMemoryDoesNotGrow$$' -timeout $(TIMEOUT) ./persistence/archive
+	@ARCHIVE_NIGHT_MB=1216 go test -count=1 -v -run '^TestMemoryOfANight$$' -timeout $(TIMEOUT) ./persistence/archive
+
 # Which rows `make bench-supervisor` runs: those whose name contains this.
 ROW ?=
 .PHONY: bench-supervisor

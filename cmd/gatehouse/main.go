@@ -21,7 +21,7 @@ import (
 // Exit codes, as documented in --help.
 const (
 	exitOK       = 0
-	exitMistakes = 1 // the site file or the input has mistakes
+	exitMistakes = 1 // the site file or the input has mistakes, or an archive is damaged
 	exitRefused  = 2 // the start was refused: data directory, port, journal or store
 	exitGaveUp   = 3 // the building gave up: outputs are at rest; start it again
 	exitCutShort = 4 // a second signal, or something did not stop in time
@@ -99,7 +99,7 @@ func usageHint(err error, args []string) string {
 		return "Use gatehouse version"
 	}
 	if wrong, ok := errors.AsType[*kong.ParseError](err); ok && wrong.Context.Selected() != nil {
-		return "Try gatehouse " + wrong.Context.Selected().Name + " --help"
+		return "Try " + wrong.Context.Selected().FullPath() + " --help"
 	}
 	return "Try gatehouse --help"
 }

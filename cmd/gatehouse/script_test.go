@@ -71,6 +71,7 @@ func TestScripts(t *testing.T) {
 			"damage":    command((*script).damage),
 			"jsonlines": command((*script).jsonLines),
 			"lastevent": command((*script).lastEvent),
+			"archived":  command((*script).archived),
 		},
 	})
 }

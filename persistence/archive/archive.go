@@ -240,10 +240,11 @@ func copyExactly(to io.Writer, f *os.File, size int64) error {
 	return nil
 }
 
-// Close gives the directory back. It does not wait for an Add that is under way.
+// Close gives the directory and the memory back; not while an Add is under way.
 func (a *Archive) Close() error {
 	if a.broken == nil {
 		a.broken = fmt.Errorf("%w: it was closed", ErrBroken)
 	}
+	a.opts.Sealing.coder = coder{}
 	return a.unlock()
 }

@@ -183,7 +183,7 @@ func TestWhoseDirectory(t *testing.T) {
 // An archive can be ended at every block, leaves nothing behind, and goes on.
 func TestCancelledAtEveryBlock(t *testing.T) {
 	dir, k := t.TempDir(), newKey(t)
-	s := segment(t, dir, 1, 10, 300_000)
+	s := segment(t, dir, 1, 10, 200_000)
 	o := options(dir, k)
 	stop := func() {}
 	at, blocks := -1, 0

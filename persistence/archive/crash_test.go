@@ -198,3 +198,46 @@ func TestReadBackFindsAWrongIdentity(t *testing.T) {
 	a := open(t, o)
 	want(t, a.Add(t.Context(), segment(t, dir, 1, 10, 100)), ErrKey, "")
 }
+
+// What a crash left half-written goes at the next start, even when its segment is
+// never offered again; what is not ours stays.
+func TestLeftOversGo(t *testing.T) {
+	k := newKey(t)
+	o, _ := filled(t, k)
+	before := names(t, o.Dir)
+	for _, name := range []string{"0000000000000777.seg.zst.age.tmp", "MANIFEST.tmp", "notes.tmp"} {
+		check1(t, os.WriteFile(filepath.Join(o.Dir, name), []byte("half"), 0o600))
+	}
+	open(t, o)
+	if diff := cmp.Diff(append(before, "notes.tmp"), names(t, o.Dir)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Wherever the power fails, a backup is there whole or not at all, and can be
+// written again.
+func TestBackupCrashAnywhere(t *testing.T) {
+	k := newKey(t)
+	list := members(t)
+	steps := 0
+	for at, done := 1, false; !done; at++ {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "backup")
+		p := &power{at: at, dirty: map[string]bool{}}
+		s := Sealing{Recipients: k.to, disk: p.before}
+		err := WriteBackup(t.Context(), path, s, about(), list)
+		if done = err == nil; !done {
+			steps++
+			want(t, err, errCrash, "")
+			if slices.Contains(names(t, dir), "backup") {
+				t.Fatalf("step %d: it has its name", at)
+			}
+			check1(t, WriteBackup(t.Context(), path, Sealing{Recipients: k.to}, about(), list))
+		}
+		_, err = restore(path, k.ids, filepath.Join(dir, "data"))
+		check1(t, err)
+	}
+	if steps != 6 { // remove, create, sync, readback, rename, syncdir
+		t.Errorf("crashed at %d steps", steps)
+	}
+}

@@ -29,7 +29,7 @@ func TestDamageIsFound(t *testing.T) {
 		check1(t, err)
 		whole[name] = b
 	}
-	for round := range 200 {
+	for round := range 120 {
 		name := files[r.IntN(len(files))]
 		what := harm(t, r, o.Dir, name, files, whole)
 		if unnoticed(t, o.Dir) {
@@ -215,7 +215,7 @@ func TestBombs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			src := newSource(t.Context(), bytes.NewReader(c.b), nil)
-			err := drain(src, k.ids, 100_000, &out)
+			err := new(coder).drain(src, k.ids, 100_000, &out)
 			if err == nil || !strings.Contains(err.Error(), c.text) || out.Len() > 100_000 || src.meter.bytes > 200_000 {
 				t.Errorf("%v; %d bytes out, %d bytes in", err, out.Len(), src.meter.bytes)
 			}
@@ -253,12 +253,12 @@ func TestCutAtEveryBoundary(t *testing.T) {
 	begin := head + 5 + 43 + 1 + 16
 	for _, size := range []int{begin, begin + chunk, begin + 2*chunk, begin + 3*chunk, len(whole) - 16, len(whole) - 1} {
 		var out bytes.Buffer
-		if err := drain(newSource(t.Context(), bytes.NewReader(whole[:size]), nil), k.ids, 1<<20, &out); err == nil {
+		if err := new(coder).drain(newSource(t.Context(), bytes.NewReader(whole[:size]), nil), k.ids, 1<<20, &out); err == nil {
 			t.Errorf("cut to %d of %d: taken for whole", size, len(whole))
 		}
 	}
 	var out bytes.Buffer
-	check1(t, drain(newSource(t.Context(), bytes.NewReader(whole), nil), k.ids, 1<<20, &out))
+	check1(t, new(coder).drain(newSource(t.Context(), bytes.NewReader(whole), nil), k.ids, 1<<20, &out))
 	if diff := cmp.Diff(data, out.Bytes()); diff != "" {
 		t.Error("the whole stream is another one")
 	}
@@ -279,7 +279,7 @@ func FuzzArchive(f *testing.F) {
 		}
 		const limit = 1 << 16
 		var out bytes.Buffer
-		err := drain(newSource(t.Context(), bytes.NewReader(b), nil), k.ids, limit, &out)
+		err := new(coder).drain(newSource(t.Context(), bytes.NewReader(b), nil), k.ids, limit, &out)
 		if out.Len() > limit {
 			t.Errorf("%d bytes came out", out.Len())
 		}

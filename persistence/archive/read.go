@@ -26,9 +26,10 @@ func Verify(ctx context.Context, dir string, ids Identities, visit func(Entry, e
 	for _, name := range files {
 		strangers[name] = true
 	}
+	c := &coder{}
 	h, err := List(dir, func(e Entry) error {
 		delete(strangers, e.File())
-		err := check(ctx, filepath.Join(dir, e.File()), nil, ids, e.sums())
+		err := c.check(ctx, filepath.Join(dir, e.File()), nil, ids, e.sums())
 		if ended := ctx.Err(); ended != nil {
 			return ended
 		}
@@ -65,7 +66,7 @@ func Extract(ctx context.Context, dir string, e Entry, ids Identities, out strin
 	if err != nil {
 		return diskError("create", path, err)
 	}
-	err = copySealed(ctx, filepath.Join(dir, e.File()), nil, ids, e.sums(), f)
+	err = new(coder).copySealed(ctx, filepath.Join(dir, e.File()), nil, ids, e.sums(), f)
 	if closing := d.finish(f); err == nil && closing != nil {
 		err = diskError("write", path, closing)
 	}

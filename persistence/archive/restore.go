@@ -30,11 +30,10 @@ func ReadBackup(ctx context.Context, src io.Reader, ids Identities, dir string, 
 		return About{}, fmt.Errorf("%w: a backup opens with an identity only; name the recovery key's file", ErrKey)
 	}
 	in := newSource(ctx, src, nil)
-	p, err := unseal(in, ids, MaxBackupBytes+64<<20) // with the headers
+	p, err := new(coder).unseal(in, ids, MaxBackupBytes+64<<20) // with the headers
 	if err != nil {
 		return About{}, backupError(in, err)
 	}
-	defer func() { _ = p.Close() }() // nothing can be lost
 	u := &unpacking{tar: tar.NewReader(p), rest: p, into: dir + restoringSuffix, seen: map[string]bool{}}
 	about, err := u.about()
 	if err != nil {

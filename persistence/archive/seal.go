@@ -11,12 +11,7 @@ import (
 	"os"
 
 	"filippo.io/age"
-	"github.com/klauspost/compress/zstd"
 )
-
-// window is how far back compression looks. Small on purpose: memory counts more
-// than the last percent.
-const window = 512 << 10
 
 // Sealing says for whom files are sealed and how fast.
 type Sealing struct {
@@ -29,7 +24,8 @@ type Sealing struct {
 	// demands; an error ends the work. nil: no limit.
 	Pace func(ctx context.Context, bytes int) error
 
-	disk disk
+	disk  disk
+	coder coder
 }
 
 // digest is the length and the SHA-256 of a stream.
@@ -49,6 +45,7 @@ func (s *Sealing) write(ctx context.Context, temp string, fill func(io.Writer) e
 	}
 	key := &fileKey{}
 	defer key.forget()
+	defer s.coder.rest()
 	done, err := s.seal(ctx, temp, key, fill)
 	if err == nil {
 		err = s.readBack(ctx, temp, key, done)
@@ -86,8 +83,7 @@ func (s *Sealing) stream(ctx context.Context, out io.Writer, key *fileKey, fill 
 	if err != nil {
 		return digest{}, fmt.Errorf("cannot encrypt: %w", err)
 	}
-	compressed, err := zstd.NewWriter(encrypted, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true),
-		zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(window))
+	compressed, err := s.coder.compress(encrypted)
 	if err != nil {
 		return digest{}, fmt.Errorf("cannot compress: %w", err)
 	}
@@ -110,7 +106,7 @@ func (s *Sealing) readBack(ctx context.Context, path string, key *fileKey, want 
 	if err := s.disk.before("readback", path); err != nil {
 		return diskError("read back", path, err)
 	}
-	err := check(ctx, path, s.Pace, ids, want)
+	err := s.coder.check(ctx, path, s.Pace, ids, want)
 	if err != nil && !errors.Is(err, ErrKey) {
 		return fmt.Errorf("reading back what was just written failed: %w", err)
 	}

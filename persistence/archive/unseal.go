@@ -7,18 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"filippo.io/age"
 	"github.com/klauspost/compress/zstd"
 )
 
-const (
-	// maxHeader bounds what age reads before it knows whether a file is one:
-	// 20 recipients take 2 KiB.
-	maxHeader = 16 << 10
-	// maxWindow bounds the memory that a stream can demand of the decoder.
-	maxWindow = 8 << 20
-)
+// maxHeader bounds what age reads before it knows whether a file is one: 20
+// recipients take 2 KiB.
+const maxHeader = 16 << 10
 
 // source is the sealed stream; it is paced, hashed and remembers a fault of the
 // disk, which is not damage.
@@ -57,7 +54,13 @@ type plain struct {
 	opened *ending
 	zstd   *zstd.Decoder
 	left   int64 // bytes that may still come
+	litter int64 // sealed bytes at the last collection
 }
+
+// maxLitter is how many sealed bytes may be opened before what age left behind is
+// collected: it makes a new buffer of 64 KiB for each chunk, and on a busy machine
+// the collector's own pace let a night take 21 MiB.
+const maxLitter = 4 << 20
 
 // ending remembers how a stream ended. The decoder takes the end of one that was
 // cut short between two frames for a good one; age does not.
@@ -74,8 +77,8 @@ func (e *ending) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// unseal opens a stream that holds at most limit bytes. The caller closes it.
-func unseal(src *source, ids Identities, limit int64) (*plain, error) {
+// unseal opens a stream that holds at most limit bytes.
+func (c *coder) unseal(src *source, ids Identities, limit int64) (*plain, error) {
 	in := bufio.NewReaderSize(src, maxHeader)
 	head, err := in.Peek(maxHeader)
 	if src.failed != nil {
@@ -95,11 +98,11 @@ func unseal(src *source, ids Identities, limit int64) (*plain, error) {
 		return nil, err
 	}
 	opened := &ending{from: decrypted}
-	z, err := zstd.NewReader(opened, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	z, err := c.decompress(opened)
 	if err != nil {
 		return nil, err
 	}
-	return &plain{src, opened, z, limit}, nil
+	return &plain{src: src, opened: opened, zstd: z, left: limit}, nil
 }
 
 var errStrange = errors.New("other bytes")
@@ -113,6 +116,10 @@ func orEnd(err error) error {
 
 func (p *plain) Read(b []byte) (int, error) {
 	n, err := p.zstd.Read(b)
+	if p.src.meter.bytes-p.litter >= maxLitter {
+		p.litter = p.src.meter.bytes
+		runtime.GC()
+	}
 	if p.src.failed != nil {
 		return 0, p.src.failed
 	}
@@ -125,20 +132,15 @@ func (p *plain) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (p *plain) Close() error {
-	p.zstd.Close()
-	return nil
-}
-
 // check reads a sealed file from its first byte to its last and compares it with
 // what it should be. Without identities only the sealed bytes are compared.
-func check(ctx context.Context, path string, pace func(context.Context, int) error, ids Identities, want sums) error {
-	return copySealed(ctx, path, pace, ids, want, io.Discard)
+func (c *coder) check(ctx context.Context, path string, pace func(context.Context, int) error, ids Identities, want sums) error {
+	return c.copySealed(ctx, path, pace, ids, want, io.Discard)
 }
 
 // copySealed is check, and writes the plain bytes to dst as they come: they are
 // good only if it returns nil.
-func copySealed(ctx context.Context, path string, pace func(context.Context, int) error, ids Identities, want sums, dst io.Writer) error {
+func (c *coder) copySealed(ctx context.Context, path string, pace func(context.Context, int) error, ids Identities, want sums, dst io.Writer) error {
 	f, size, err := openForReading(path)
 	if err != nil {
 		return diskError("open", path, err)
@@ -150,7 +152,7 @@ func copySealed(ctx context.Context, path string, pace func(context.Context, int
 	src := newSource(ctx, f, pace)
 	out := newMeter(dst)
 	if len(ids) > 0 {
-		err = drain(src, ids, want.plain.Bytes, out)
+		err = c.drain(src, ids, want.plain.Bytes, out)
 	}
 	noKey := errors.Is(err, ErrKey)
 	if err == nil || noKey { // a flipped bit in the header looks like a wrong key
@@ -177,11 +179,11 @@ func copySealed(ctx context.Context, path string, pace func(context.Context, int
 	return nil
 }
 
-func drain(src *source, ids Identities, limit int64, dst io.Writer) error {
-	p, err := unseal(src, ids, limit)
+func (c *coder) drain(src *source, ids Identities, limit int64, dst io.Writer) error {
+	p, err := c.unseal(src, ids, limit)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(dst, p)
-	return errors.Join(err, p.Close())
+	return err
 }
