@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -177,31 +178,40 @@ func TestOpenDoesNotTrustAFailedSync(t *testing.T) {
 	}
 }
 
-// After an error the file is not touched again, whatever comes.
-func TestBrokenIsSticky(t *testing.T) {
+// After an error the file is not written again: the next commit goes to a new
+// segment, with the same numbers.
+func TestAFailedFileIsNotWrittenAgain(t *testing.T) {
 	for _, after := range []int{1, 2} { // the write, the sync
-		d := newDisk(1)
-		o := Options{Dir: "j", Building: "b", fs: d}
-		j, err := Open(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := j.Commit([]access.Event{grant(1)}); err != nil {
-			t.Fatal(err)
-		}
-		d.planned[d.ops+after] = failKeep
-		batch := []access.Event{grant(2)}
-		first := j.Commit(batch)
-		ops := d.ops
-		second := j.Commit(batch)
-		if !errors.Is(first, ErrBroken) || !errors.Is(second, ErrBroken) || d.ops != ops {
-			t.Errorf("operation %d: %v; %v; %d operations after it", after, first, second, d.ops-ops)
-		}
-		if batch[0].Seq != 0 || j.Last() != 1 {
-			t.Errorf("operation %d: a failed event counts as kept (%d, %d)", after, batch[0].Seq, j.Last())
-		}
-		if got, err := j.Read(0, 10); err != nil || len(got) != 1 {
-			t.Errorf("operation %d: reading after the failure: %d, %v", after, len(got), err)
+		for _, what := range []fault{failKeep, failClean} {
+			d := newDisk(1)
+			j, err := Open(Options{Dir: "j", Building: "b", fs: d})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := j.Commit([]access.Event{grant(1)}); err != nil {
+				t.Fatal(err)
+			}
+			d.planned[d.ops+after] = what
+			failed := d.names[filepath.Join("j", segmentName)]
+			batch := []access.Event{grant(2), grant(3)}
+			if err := j.Commit(batch); !errors.Is(err, ErrBroken) || !errors.Is(err, errDisk) || batch[0].Seq != 0 || j.Last() != 1 {
+				t.Fatalf("operation %d: %v, seq %d, last %d", after, err, batch[0].Seq, j.Last())
+			}
+			if got, err := j.Read(0, 10); err != nil || len(got) != 1 {
+				t.Errorf("operation %d: reading after the failure: %d, %v", after, len(got), err)
+			}
+			before, dirty := string(failed.seen), len(failed.dirty)
+			if err := j.Commit(batch); err != nil || batch[1].Seq != 3 {
+				t.Fatalf("operation %d: again: %v, %v", after, err, seqs(batch))
+			}
+			if string(failed.seen) != before || len(failed.dirty) != dirty {
+				t.Errorf("operation %d: the failed file was written again", after)
+			}
+			d.off = true
+			d.reboot()
+			if j, err = Open(Options{Dir: "j", Building: "b", fs: d}); err != nil || j.Last() != 3 || len(j.Segments()) != 2 {
+				t.Errorf("operation %d: after a power cut: %v, last %d", after, err, j.Last())
+			}
 		}
 	}
 }
