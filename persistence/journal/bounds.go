@@ -46,12 +46,14 @@ func readBounds(files files, dir string) (bounds, error) {
 	if err != nil {
 		return bounds{}, readError(path, err)
 	}
-	raw := make([]byte, min(size, boundsLen))
-	if _, err := f.ReadAt(raw, 0); err != nil {
-		return bounds{}, readError(path, err)
-	}
 	const body = boundsLen - 4
-	if size != boundsLen || string(raw[:8]) != boundsMagic || le.Uint32(raw[body:]) != crc32.Checksum(raw[:body], castagnoli) {
+	raw := make([]byte, boundsLen)
+	if size == boundsLen {
+		if _, err := f.ReadAt(raw, 0); err != nil {
+			return bounds{}, readError(path, err)
+		}
+	}
+	if string(raw[:8]) != boundsMagic || le.Uint32(raw[body:]) != crc32.Checksum(raw[:body], castagnoli) {
 		return bounds{}, &CorruptError{Path: path, Why: "its length or its checksum does not match"}
 	}
 	return bounds{le.Uint64(raw[16:]), le.Uint64(raw[24:]), le.Uint64(raw[32:])}, nil

@@ -319,7 +319,7 @@ func (l *loader) marksBefore(k int) (*seen, error) {
 	if l.marks != nil && l.marked == k {
 		return l.marks, nil
 	}
-	if k == 0 {
+	if k == 0 || l.mode == survey { // marks tell nothing of damage
 		return newSeen(), nil
 	}
 	s := l.older[k-1]

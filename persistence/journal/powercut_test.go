@@ -23,10 +23,14 @@ type life struct {
 	sent    uint64         // numbers given out
 	waiting []access.Event // not acknowledged
 	acked   uint64         // every number up to here is acknowledged
+	dropped uint64         // events up to here may be gone
+	roll    int64          // SegmentBytes
+
+	segments int // the most there were
 }
 
 func newLife(seed uint64) *life {
-	return &life{d: newDisk(seed), rnd: rand.New(rand.NewPCG(seed, 2))}
+	return &life{d: newDisk(seed), rnd: rand.New(rand.NewPCG(seed, 2)), roll: 4000}
 }
 
 func (l *life) more() {
@@ -52,7 +56,7 @@ func (l *life) turn() error {
 		l.plan()
 	}
 	if l.j == nil {
-		j, err := Open(Options{Dir: "j", Building: "b", Boot: 1, fs: l.d})
+		j, err := Open(Options{Dir: "j", Building: "b", Boot: 1, SegmentBytes: l.roll, fs: l.d})
 		if errors.Is(err, errPower) || errors.Is(err, errDisk) {
 			return nil
 		}
@@ -60,13 +64,28 @@ func (l *life) turn() error {
 			return fmt.Errorf("open: %w", err)
 		}
 		l.j = j
+		if l.d.off { // while it sealed an older segment
+			return nil
+		}
 		return l.check()
+	}
+	switch l.rnd.IntN(12) {
+	case 0:
+		_, _ = l.j.Drop(l.acked / 2) // may be cut, or fail
+		l.dropped = l.acked / 2
+		return nil
+	case 1:
+		_ = l.j.Close()
+		l.j = nil
+		return nil
 	}
 	if len(l.waiting) == 0 {
 		l.more()
 	}
 	if err := l.j.Commit(l.waiting); err != nil {
-		l.j = nil
+		if l.rnd.IntN(2) == 0 {
+			l.j = nil // a new process; otherwise the same one comes again
+		}
 		return nil
 	}
 	l.acked, l.waiting = l.sent, nil
@@ -76,7 +95,12 @@ func (l *life) turn() error {
 // check: everything acknowledged is there, once, in order, unchanged; of the
 // batch in flight all or nothing.
 func (l *life) check() error {
-	var next uint64
+	list := l.j.Segments()
+	l.segments = max(l.segments, len(list))
+	next := list[0].First - 1
+	if next > l.dropped {
+		return fmt.Errorf("event %d is gone, dropped up to %d", next, l.dropped)
+	}
 	err := l.j.Scan(func(e access.Event) error {
 		next++
 		want := grant(next)
@@ -89,7 +113,7 @@ func (l *life) check() error {
 	if err != nil {
 		return err
 	}
-	if next != l.acked && next != l.sent {
+	if next != l.acked && next != l.sent || len(l.j.Gaps()) > 0 {
 		return fmt.Errorf("acknowledged %d, sent %d, found %d", l.acked, l.sent, next)
 	}
 	return nil
@@ -121,12 +145,17 @@ func TestPowerCuts(t *testing.T) {
 		lives = 50
 	}
 	var acked uint64
+	segments := 0
 	for seed := range lives {
 		l := newLife(seed)
 		if err := l.run(60); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		acked += l.acked
+		segments += l.segments
+	}
+	if segments < 3*int(lives) {
+		t.Errorf("at most %d segments in %d lives: the test does not reach far", segments, lives)
 	}
 	if acked < lives*20 {
 		t.Errorf("only %d events acknowledged in %d lives: the test does not reach far", acked, lives)

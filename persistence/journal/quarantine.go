@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"gatehouse/access"
 )
@@ -90,7 +92,7 @@ func sizeOf(files files, path string) (int64, error) {
 // as it is to be read from now on.
 func writeSidecar(files files, s *segment, marks *seen) (*segment, error) {
 	b := s.header.encode()
-	b = appendBlock(b, 0, s.first, s.summary, s.gaps, marks, s.index)
+	b = appendBlock(b, headerLen, s.first, s.summary, s.gaps, marks, s.index)
 	path := s.path + gapSuffix
 	if err := replaceFile(files, path, b); err != nil {
 		return nil, err
@@ -149,4 +151,55 @@ func missing(dir string, h header, last uint64, chain [sha256.Size]byte) *segmen
 	s.summary = summary{last: last, firstWall: noTime, lastWall: noTime, chain: chain}
 	s.gaps = []span{{first: h.first, count: last + 1 - h.first}}
 	return s
+}
+
+// Quarantine sets aside what is damaged in the segment that a read complained of,
+// so that reads skip it, and returns that segment's gaps. The file stays as it is.
+func (j *Journal) Quarantine(damage *CorruptError) ([]Gap, error) {
+	if j.readOnly {
+		return nil, fmt.Errorf("%s: %w", j.o.Dir, ErrReadOnly)
+	}
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	j.keeping.Lock()
+	defer j.keeping.Unlock()
+	path := strings.TrimSuffix(damage.Path, gapSuffix)
+	if path == j.shown.active.path && j.shown.active.count > 0 {
+		j.stale = damage // it gets no footer
+		if err := j.begin(); err != nil {
+			return nil, j.fail(err)
+		}
+	}
+	v := j.view()
+	k := slices.IndexFunc(v.older, func(s *segment) bool { return s.path == path })
+	if k < 0 {
+		return nil, nil // dropped meanwhile
+	}
+	l := &loader{files: j.o.fs, dir: j.o.Dir, building: j.o.Building, mode: quarantine, older: slices.Clone(v.older)}
+	if err := l.again(k); err != nil {
+		return nil, err
+	}
+	j.replace(v.older[k], l.older[k])
+	return l.older[k].quarantined(), nil
+}
+
+// again reads segment k, whose end is known, once more and sets aside what is
+// damaged.
+func (l *loader) again(k int) error {
+	old := l.older[k]
+	size, err := sizeOf(l.files, old.path)
+	if err != nil {
+		return err
+	}
+	if size == 0 {
+		return l.keep(missing(l.dir, old.header, old.last, old.chain), k)
+	}
+	s, err := l.salvage(old.path, old.header, &link{old.last, old.chain, true}, k, nil)
+	if err != nil {
+		return err
+	}
+	if len(s.gaps) == 0 { // in what stands behind the events
+		s.lose(span{from: s.end, to: s.bytes, first: s.last + 1})
+	}
+	return l.keep(s.copyOf(), k)
 }

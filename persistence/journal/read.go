@@ -134,7 +134,7 @@ func (s *segment) entry(files files, slot uint64) (entry, error) {
 	}
 	defer func() { _ = f.Close() }() // opened for reading
 	e, err := readEntry(f, s.block.size, s.block.indexAt, slot)
-	if err == nil && (e.offset < s.size() || e.offset > s.end) {
+	if err == nil && (e.offset < 0 || e.offset > s.end) {
 		err = errBad
 	}
 	if err != nil {

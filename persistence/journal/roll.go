@@ -46,15 +46,19 @@ func (j *Journal) begin() error {
 	return nil
 }
 
-// seal writes the footer behind the active segment's last batch. If that fails
-// nothing is lost: a segment without a footer is sealed later.
+// seal writes the block behind the active segment's last batch; its last frame,
+// the footer, only when the rest is on disk, so that a footer speaks for a whole
+// block. If that fails nothing is lost: the segment is sealed later.
 func (j *Journal) seal(a *segment) {
 	raw := appendBlock(nil, a.end, a.first, a.summary, nil, j.seen, a.index)
-	if _, err := j.file.WriteAt(raw, a.end); err != nil {
-		return
-	}
-	if err := j.file.Sync(); err != nil {
-		return
+	rest := len(raw) - footerLen
+	for _, part := range []struct{ from, to int }{{0, rest}, {rest, len(raw)}} {
+		if _, err := j.file.WriteAt(raw[part.from:part.to], a.end+int64(part.from)); err != nil {
+			return
+		}
+		if err := j.file.Sync(); err != nil {
+			return
+		}
 	}
 	a.sealedBy(raw)
 }

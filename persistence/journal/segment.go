@@ -109,8 +109,8 @@ func readHeader(f file, path, building string, first uint64) (header, error) {
 	if err != nil {
 		return header{}, readError(path, err)
 	}
-	b, err := newWindow(f, size, headerLen).at(0, int(min(headerLen, size)))
-	if err != nil {
+	b := make([]byte, min(headerLen, size))
+	if _, err := f.ReadAt(b, 0); err != nil && len(b) > 0 {
 		return header{}, readError(path, err)
 	}
 	damage := &CorruptError{Path: path, After: first - 1}
