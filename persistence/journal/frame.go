@@ -50,11 +50,13 @@ func (f *frame) isTrailer() bool { return f.kind == trailerKind }
 func (f *frame) isEvent() bool { return f.kind < reservedKinds }
 
 // event decodes the frame of an event.
-func (f *frame) event() (access.Event, error) {
+func (f *frame) event() (access.Event, error) { return f.eventWith(nil) }
+
+func (f *frame) eventWith(t texts) (access.Event, error) {
 	if f.version > eventVersion {
 		return access.Event{}, ErrVersion
 	}
-	e, err := decodeEvent(f.payload)
+	e, err := t.decode(f.payload)
 	if err != nil {
 		return access.Event{}, err
 	}

@@ -27,6 +27,7 @@ type scanner struct {
 	link   *link // nil: the newest segment, whose end is to be found out
 	seen   *seen
 	hash   hash.Hash
+	texts  texts
 	pos    int64          // of the next frame that belongs to no batch yet
 	staged []access.Event // of the batch that is being read
 	marks  []entry        // index entries of that batch
@@ -42,7 +43,7 @@ func newScanner(f file, path string, l *link, marks *seen) (*scanner, error) {
 	if err != nil {
 		return nil, readError(path, err)
 	}
-	s := &scanner{w: newWindow(f, size, 256<<10), link: l, seen: marks, hash: sha256.New()}
+	s := &scanner{w: newWindow(f, size, 256<<10), link: l, seen: marks, hash: sha256.New(), texts: texts{}}
 	s.path, s.bytes = path, size
 	return s, nil
 }
@@ -160,7 +161,7 @@ func (s *scanner) stage(pos int64, n int, f *frame) error {
 	if len(s.staged) == MaxBatch {
 		return s.corrupt(pos, before, "a batch does not end")
 	}
-	e, err := f.event()
+	e, err := f.eventWith(s.texts)
 	if errors.Is(err, ErrVersion) {
 		return fmt.Errorf("%s, event %d: %w; run the gatehouse that wrote it", s.path, f.seq, err)
 	}
