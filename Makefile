@@ -164,6 +164,10 @@ SCRIPT ?=
 otp: ## compare the supervisor with Erlang's, e.g. make otp SCRIPTS=20000 or SCRIPT=17
 	@SCRIPTS=$(SCRIPTS) SCRIPT=$(SCRIPT) go test -count=1 -v -run '^TestSweepOTP' -timeout $(TIMEOUT) ./supervisor
 
+.PHONY: journal-10m
+journal-10m: ## open a journal of 10 million events; JOURNAL_EVENTS=... for another size
+	@JOURNAL_EVENTS=$${JOURNAL_EVENTS:-10000000} go test -count=1 -run "^TestOpenReadsFootersAndTheNewestSegment$$" -bench "^BenchmarkOpen$$" -benchtime 3x -v -timeout 30m ./persistence/journal | grep -v "^=== RUN"
+
 .PHONY: build
 build: ## build ./bin/gatehouse, one static file
 	@mkdir -p $(BIN)

@@ -23,10 +23,10 @@ const description = `Physical access control that stays up.
 Every door, reader and lock of a building runs as a supervised actor. Try
 "gatehouse demo" first: it runs a building on virtual devices.
 
-Exit codes: 0 done; 1 the site file or the input has mistakes, or an archive is
-damaged; 2 the start was refused (data directory locked or of another building,
-port in use, store or journal damaged); 3 the building gave up, its outputs are
-at rest; 4 the stop was cut short; 64 wrong usage.
+Exit codes: 0 done; 1 the site file, the input or the journal has mistakes, or an
+archive is damaged; 2 the start was refused (data directory locked or of another
+building, port in use, store damaged); 3 the building gave up, its outputs are at
+rest; 4 the stop was cut short; 64 wrong usage.
 
 Signals: SIGINT or SIGTERM stops in order, a second one at once; SIGUSR1 prints
 the tree of actors on stdout.`
@@ -38,6 +38,7 @@ type commands struct {
 	Demo    demoCmd    `cmd:"" help:"Run a building on virtual devices, with people coming and going."`
 	Replay  replayCmd  `cmd:"" help:"Push recorded badge events through a building in virtual time."`
 	Archive archiveCmd `cmd:"" help:"List, verify and open archived segments of the journal; make keys."`
+	Journal journalCmd `cmd:"" help:"Check the journal."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -153,7 +153,34 @@ func defaultName(door access.DoorID) string {
 
 // decodeEvent reads a payload. Unknown fields are skipped: a newer gatehouse may
 // have appended some.
-func decodeEvent(payload []byte) (access.Event, error) {
+func decodeEvent(payload []byte) (access.Event, error) { return texts(nil).decode(payload) }
+
+// texts keeps the texts of many events once each: most of them come again and
+// again. nil keeps none.
+type texts map[string]string
+
+func (t texts) of(b []byte) string {
+	if s, ok := t[string(b)]; ok { // takes no memory
+		return s
+	}
+	s := string(b)
+	const most = 10_000
+	if t != nil && len(t) < most {
+		t[s] = s
+	}
+	return s
+}
+
+// name is the default name of a door's source.
+func (t texts) name(door access.DoorID) string {
+	if t == nil || door == "" {
+		return defaultName(door)
+	}
+	var b [len(doorPrefix) + maxText]byte
+	return t.of(append(append(b[:0], doorPrefix...), door...))
+}
+
+func (t texts) decode(payload []byte) (access.Event, error) {
 	var e access.Event
 	named := false
 	for len(payload) > 0 {
@@ -162,7 +189,7 @@ func decodeEvent(payload []byte) (access.Event, error) {
 			return access.Event{}, fmt.Errorf("%w: %w", errPayload, protowire.ParseError(n))
 		}
 		payload = payload[n:]
-		n, err := decodeField(&e, field, wire, payload)
+		n, err := t.field(&e, field, wire, payload)
 		if err != nil {
 			return access.Event{}, err
 		}
@@ -170,19 +197,19 @@ func decodeEvent(payload []byte) (access.Event, error) {
 		payload = payload[n:]
 	}
 	if !named {
-		e.Source.Name = defaultName(e.Door)
+		e.Source.Name = t.name(e.Door)
 	}
 	return e, nil
 }
 
-// decodeField reads one field's value and returns its length.
-func decodeField(e *access.Event, field protowire.Number, wire protowire.Type, b []byte) (n int, err error) {
+// field reads one field's value and returns its length.
+func (t texts) field(e *access.Event, field protowire.Number, wire protowire.Type, b []byte) (n int, err error) {
 	ok := false
 	switch wire {
 	case protowire.BytesType:
 		var v []byte
 		if v, n = protowire.ConsumeBytes(b); n >= 0 {
-			ok = setText(e, field, v)
+			ok = t.set(e, field, v)
 		}
 	case protowire.VarintType:
 		var v uint64
@@ -202,31 +229,31 @@ func decodeField(e *access.Event, field protowire.Number, wire protowire.Type, b
 	return n, nil
 }
 
-// setText reports false for a field that is no text.
-func setText(e *access.Event, field protowire.Number, v []byte) bool {
+// set reports false for a field that is no text.
+func (t texts) set(e *access.Event, field protowire.Number, v []byte) bool {
 	switch field {
 	case fieldDoor:
-		e.Door = access.DoorID(v)
+		e.Door = access.DoorID(t.of(v))
 	case fieldReader:
-		e.Reader = access.ReaderID(v)
+		e.Reader = access.ReaderID(t.of(v))
 	case fieldCardholder:
-		e.Cardholder = access.CardholderID(v)
+		e.Cardholder = access.CardholderID(t.of(v))
 	case fieldCredential:
-		e.Credential = access.CredentialID(v)
+		e.Credential = access.CredentialID(t.of(v))
 	case fieldFrom:
-		e.From = access.AreaID(v)
+		e.From = access.AreaID(t.of(v))
 	case fieldTo:
-		e.To = access.AreaID(v)
+		e.To = access.AreaID(t.of(v))
 	case fieldFile:
-		e.Origin.File = string(v)
+		e.Origin.File = t.of(v)
 	case fieldName:
-		e.Source.Name = string(v)
+		e.Source.Name = t.of(v)
 	case fieldHeld:
-		e.Held = access.AreaID(v)
+		e.Held = access.AreaID(t.of(v))
 	case fieldOperator:
-		e.Operator = access.OperatorID(v)
+		e.Operator = access.OperatorID(t.of(v))
 	case fieldDetail:
-		e.Detail = string(v)
+		e.Detail = t.of(v)
 	default:
 		return field > fieldDetail
 	}

@@ -54,7 +54,7 @@ func anyEvent() *rapid.Generator[access.Event] {
 		e := access.Event{
 			Seq: u("seq"), Mono: time.Duration(rapid.Int64().Draw(t, "mono")),
 			Clock:  access.ClockQuality(rapid.Uint8().Draw(t, "clock")),
-			Kind:   access.Kind(rapid.Uint16Max(trailerKind-1).Draw(t, "kind")),
+			Kind:   access.Kind(rapid.Uint16Max(reservedKinds-1).Draw(t, "kind")),
 			Source: access.Source{Name: s("name"), Boot: u("boot"), Run: u("run"), Number: u("number")},
 			Origin: access.Origin{File: s("file"), Row: u("row"), Order: u("order")},
 			Door:   access.DoorID(s("door")), Reader: access.ReaderID(s("reader")),

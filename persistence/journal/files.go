@@ -1,11 +1,15 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 )
+
+// tmpSuffix marks a file that is not yet whole.
+const tmpSuffix = ".tmp"
 
 // files are the file operations that the journal needs. Tests put a disk in
 // memory here that fails and loses power on command.
@@ -17,6 +21,10 @@ type files interface {
 	// Create makes an empty file, or empties one.
 	Create(path string) (file, error)
 	Rename(from, to string) error
+	// Remove removes a file; one that is not there is no error.
+	Remove(path string) error
+	// List returns the names in dir (fs.ErrNotExist without it).
+	List(dir string) ([]string, error)
 	// SyncDir makes the names in dir durable.
 	SyncDir(dir string) error
 }
@@ -61,6 +69,22 @@ func wrap(f *os.File, err error) (file, error) {
 
 func (diskFiles) Rename(from, to string) error { return os.Rename(from, to) }
 
+func (diskFiles) Remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (diskFiles) List(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
 func (diskFiles) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -82,21 +106,28 @@ func (f diskFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// createSegment makes the first segment: at every moment there is either none or
-// a whole one.
-func createSegment(fs files, dir string, h header) error {
-	if err := fs.MkdirAll(dir); err != nil {
-		return fmt.Errorf("cannot make the journal's directory: %w", err)
+// replaceFile puts a file with the contents b at path: at every moment there is
+// the old one (or none) or the whole new one. When it returns nil it is durable.
+func replaceFile(fs files, path string, b []byte) error {
+	err := writeNew(fs, path+tmpSuffix, b)
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w; check the disk and its free space", path+tmpSuffix, err)
 	}
-	path := filepath.Join(dir, segmentName)
-	if err := writeNew(fs, path+".tmp", h.encode()); err != nil {
-		return fmt.Errorf("cannot write a new journal: %w", err)
+	return adopt(fs, path)
+}
+
+// adopt gives the temporary file of path its name, durably.
+func adopt(fs files, path string) error {
+	if err := fs.Rename(path+tmpSuffix, path); err != nil {
+		return fmt.Errorf("cannot name %s: %w; check the disk", path, err)
 	}
-	if err := fs.Rename(path+".tmp", path); err != nil {
-		return fmt.Errorf("cannot name a new journal: %w", err)
-	}
-	if err := fs.SyncDir(dir); err != nil {
-		return fmt.Errorf("cannot sync the journal's directory: %w", err)
+	return syncDir(fs, path)
+}
+
+// syncDir makes the names beside path durable.
+func syncDir(fs files, path string) error {
+	if err := fs.SyncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("cannot sync the journal's directory: %w; check the disk", err)
 	}
 	return nil
 }

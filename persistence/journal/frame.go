@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"time"
 
@@ -12,18 +11,19 @@ import (
 )
 
 const (
-	magic         = "GATEJRNL"
-	formatVersion = 1
-	eventVersion  = 1
-	firstEpoch    = 1
+	eventVersion = 1
 
-	headerLen   = 128
-	maxBuilding = 64
+	frameHead  = 36
+	maxFrame   = frameHead + maxPayload
+	trailerLen = frameHead + sha256.Size
 
-	frameHead   = 36
-	maxFrame    = frameHead + maxPayload
-	trailerKind = 0xFFFF
-	trailerLen  = frameHead + sha256.Size
+	// Kinds from reservedKinds on are frames of the journal's own.
+	reservedKinds = 0xFF00
+	footerKind    = 0xFFFB // the last frame of a sealed segment, or of a sidecar
+	gapsKind      = 0xFFFC // quarantined spans; in sidecars only
+	indexKind     = 0xFFFD // sparse index
+	marksKind     = 0xFFFE // what tells repeats
+	trailerKind   = 0xFFFF // the end of a batch
 
 	// MaxBatch is the greatest number of events of one Commit.
 	MaxBatch = 4096
@@ -33,51 +33,6 @@ var (
 	le         = binary.LittleEndian
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 )
-
-// header is the beginning of a segment.
-type header struct {
-	building string
-	epoch    uint64
-	boot     uint64
-	first    uint64
-}
-
-func (h header) encode() []byte {
-	b := make([]byte, headerLen)
-	copy(b, magic)
-	le.PutUint16(b[8:], formatVersion)
-	le.PutUint16(b[10:], uint16(len(h.building)))
-	le.PutUint64(b[16:], h.epoch)
-	le.PutUint64(b[24:], h.boot)
-	le.PutUint64(b[32:], h.first)
-	copy(b[40:40+maxBuilding], h.building)
-	le.PutUint32(b[124:], crc32.Checksum(b[:124], castagnoli))
-	return b
-}
-
-// decodeHeader returns what is wrong with b as a reason, or ErrVersion.
-func decodeHeader(b []byte) (header, error) {
-	switch {
-	case len(b) < headerLen:
-		return header{}, fmt.Errorf("the header is incomplete (%d of %d bytes)", len(b), headerLen)
-	case string(b[:8]) != magic:
-		return header{}, fmt.Errorf("this is no journal segment, or its first bytes are overwritten")
-	case le.Uint32(b[124:]) != crc32.Checksum(b[:124], castagnoli):
-		return header{}, fmt.Errorf("the header's checksum does not match")
-	case le.Uint16(b[8:]) != formatVersion:
-		return header{}, ErrVersion
-	}
-	n := le.Uint16(b[10:])
-	if n > maxBuilding {
-		return header{}, fmt.Errorf("the header's building id is too long")
-	}
-	return header{
-		building: string(b[40 : 40+n]),
-		epoch:    le.Uint64(b[16:]),
-		boot:     le.Uint64(b[24:]),
-		first:    le.Uint64(b[32:]),
-	}, nil
-}
 
 // frame is one frame; payload is a part of the buffer that it was read from.
 type frame struct {
@@ -91,12 +46,17 @@ type frame struct {
 
 func (f *frame) isTrailer() bool { return f.kind == trailerKind }
 
+// isEvent reports whether the frame is no frame of the journal's own.
+func (f *frame) isEvent() bool { return f.kind < reservedKinds }
+
 // event decodes the frame of an event.
-func (f *frame) event() (access.Event, error) {
+func (f *frame) event() (access.Event, error) { return f.eventWith(nil) }
+
+func (f *frame) eventWith(t texts) (access.Event, error) {
 	if f.version > eventVersion {
 		return access.Event{}, ErrVersion
 	}
-	e, err := decodeEvent(f.payload)
+	e, err := t.decode(f.payload)
 	if err != nil {
 		return access.Event{}, err
 	}
@@ -142,8 +102,11 @@ func appendTrailer(b []byte, seq uint64, wall int64, count int, chain []byte) []
 // when no frame can have it.
 func payloadLen(head []byte) (n int, ok bool) {
 	length := le.Uint32(head)
-	if le.Uint16(head[32:]) == trailerKind {
+	switch le.Uint16(head[32:]) {
+	case trailerKind:
 		return sha256.Size, length == sha256.Size
+	case footerKind:
+		return footerSize, length == footerSize
 	}
 	return int(length), length <= maxPayload
 }

@@ -1,177 +1,62 @@
 package journal
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
-	"io/fs"
-	"path/filepath"
 	"sync"
 
 	"gatehouse/access"
 )
 
-const (
-	segmentName = "0000000000000001.seg"
-	// keepBuffer is how much of the write buffer stays after a large batch.
-	keepBuffer = 1 << 20
-)
-
-// Options say which journal to open.
-type Options struct {
-	Dir      string // the journal's own directory; made if it is missing
-	Building string // id of the building, at most 64 bytes; not empty
-	Boot     uint64 // id of this boot; kept in a new segment's header
-	fs       files  // nil: the disk
-}
+// keepBuffer is how much of the write buffer stays after a large batch.
+const keepBuffer = 1 << 20
 
 // Journal is an open journal. Commit is for one caller at a time (a second one
-// waits); Read, Scan and Last are safe beside it and beside each other.
+// waits); everything else is safe beside it and beside each other.
 type Journal struct {
-	path     string
-	file     file
+	o        Options
 	readOnly bool
 	torn     int64
 
-	writing sync.Mutex // held through a commit; guards the next five
-	seen    seen
+	writing sync.Mutex // held through a commit; guards the next seven
+	file    file       // of the active segment
+	stale   error      // why the active segment must not be written any more
+	closed  bool
+	epoch   uint64 // of the next segment
+	seen    *seen
 	hash    hash.Hash
 	buf     []byte
-	marks   []int64
-	broken  error
+	sum     []byte
+
+	keeping sync.Mutex // one of Drop, Quarantine and Close at a time; guards bounds
+	bounds  bounds
 
 	mu    sync.RWMutex // guards what readers see: the acknowledged part
-	state state
+	shown view
 	cut   uint64
 }
 
-// Open opens the journal in o.Dir, or makes a new one there, and cuts off what a
-// power cut left of an unacknowledged batch. All that it keeps is durable when it
-// returns. Errors: ErrCorrupt, ErrBuilding, ErrVersion (the file is left
-// byte-identical), or that of the file system.
-func Open(o Options) (*Journal, error) {
-	if o.fs == nil {
-		o.fs = diskFiles{}
-	}
-	if o.Building == "" || len(o.Building) > maxBuilding {
-		return nil, fmt.Errorf("the building id %q must have 1 to %d bytes", o.Building, maxBuilding)
-	}
-	path := filepath.Join(o.Dir, segmentName)
-	f, err := o.fs.Open(path, true)
-	if errors.Is(err, fs.ErrNotExist) {
-		h := header{building: o.Building, epoch: firstEpoch, boot: o.Boot, first: 1}
-		if err := createSegment(o.fs, o.Dir, h); err != nil {
-			return nil, err
-		}
-		f, err = o.fs.Open(path, true)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the journal: %w; check the permissions of the data directory", err)
-	}
-	j, err := load(f, path, o.Building)
-	if err == nil {
-		err = j.makeDurable(o.fs)
-	}
-	if err != nil {
-		_ = f.Close() // the first error says more
-		return nil, err
-	}
-	return j, nil
+// view is what readers see. older is replaced, never changed.
+type view struct {
+	older  []*segment
+	active segment
 }
 
-// OpenReadOnly opens a journal that exists and never changes it: a torn tail is
-// left where it is and not read. Building "" fits every building.
-func OpenReadOnly(dir, building string) (*Journal, error) {
-	path := filepath.Join(dir, segmentName)
-	f, err := diskFiles{}.Open(path, false)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the journal: %w", err)
+func (v *view) last() uint64 {
+	if v.active.first > 0 {
+		return v.active.last
 	}
-	j, err := load(f, path, building)
-	if err != nil {
-		_ = f.Close() // opened for reading
-		return nil, err
+	if n := len(v.older); n > 0 {
+		return v.older[n-1].last
 	}
-	j.readOnly = true
-	return j, nil
+	return 0
 }
 
-// Report is what Verify found.
-type Report struct {
-	Building string
-	Epoch    uint64
-	Last     uint64 // sequence of the last acknowledged event
-	Bytes    int64  // acknowledged
-	Torn     int64  // bytes of an unacknowledged batch that Open will cut off
-}
-
-// Verify checks every byte of the journal in dir and changes nothing. Errors as
-// OpenReadOnly; a directory without a journal is fs.ErrNotExist.
-func Verify(dir, building string) (Report, error) {
-	j, err := OpenReadOnly(dir, building)
-	if err != nil {
-		return Report{}, err
-	}
-	s := &j.state
-	return Report{Building: s.building, Epoch: s.epoch, Last: s.last, Bytes: s.end, Torn: j.torn}, j.Close()
-}
-
-// Building says whose journal is in dir, by its first bytes alone: quick, and it
-// says nothing of the rest. Errors: fs.ErrNotExist, ErrCorrupt, ErrVersion.
-func Building(dir string) (string, error) {
-	path := filepath.Join(dir, segmentName)
-	f, err := diskFiles{}.Open(path, false)
-	if err != nil {
-		return "", fmt.Errorf("cannot open the journal: %w", err)
-	}
-	defer func() { _ = f.Close() }() // opened for reading
-	size, err := f.Size()
-	if err != nil {
-		return "", readError(path, err)
-	}
-	s := scanner{w: newWindow(f, size, headerLen), path: path}
-	err = s.readHeader("")
-	return s.building, err
-}
-
-func load(f file, path, building string) (*Journal, error) {
-	s, err := scanSegment(f, path, building)
-	if err != nil {
-		return nil, err
-	}
-	j := &Journal{path: path, file: f, torn: s.torn, seen: s.seen, hash: sha256.New(), state: *s}
-	j.state.seen = seen{} // has one owner: the writer
-	return j, nil
-}
-
-// makeDurable cuts the torn tail off and writes the last batch again before it
-// syncs: what was read may stand in the page cache only, after a failed sync or a
-// kill; so may the file's name, after a creation that failed at its last step.
-func (j *Journal) makeDurable(fs files) error {
-	s := &j.state
-	if j.torn > 0 {
-		if err := j.file.Truncate(s.end); err != nil {
-			return fmt.Errorf("cannot cut the torn tail off %s: %w; check the disk", j.path, err)
-		}
-	}
-	if s.tail == s.end {
-		s.tail = 0 // no batch: the header
-	}
-	b := make([]byte, s.end-s.tail)
-	if _, err := j.file.ReadAt(b, s.tail); err != nil {
-		return readError(j.path, err)
-	}
-	if _, err := j.file.WriteAt(b, s.tail); err != nil {
-		return fmt.Errorf("cannot write %s: %w; check the disk and its free space", j.path, err)
-	}
-	if err := j.file.Sync(); err != nil {
-		return fmt.Errorf("cannot sync %s: %w; check the disk", j.path, err)
-	}
-	if err := fs.SyncDir(filepath.Dir(j.path)); err != nil {
-		return fmt.Errorf("cannot sync the journal's directory: %w; check the disk", err)
-	}
-	return nil
+func (j *Journal) view() view {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.shown
 }
 
 // Commit writes the events durably, in order, as one batch; when it returns nil
@@ -179,98 +64,126 @@ func (j *Journal) makeDurable(fs files) error {
 // not written and its Seq is 0: its Source number is not greater than the last of
 // Source{Name, Boot, Run}, or its Origin's Order is not greater than the last of
 // (File, Kind). Number 0 and Order 0 are never repeats. On an error no event is
-// kept and every Seq is 0. Errors: ErrBroken (sticky; open again), ErrBatch,
-// ErrReadOnly.
+// kept and every Seq is 0; the same batch may be committed again, and the next
+// commit then begins a new segment, because a file is never called durable again
+// after its write or sync failed. Errors: ErrBroken, ErrBatch, ErrReadOnly.
 func (j *Journal) Commit(events []access.Event) error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
 	for i := range events {
 		events[i].Seq = 0
 	}
-	if err := j.writable(events); err != nil {
+	if err := j.writable(events); err != nil || len(events) == 0 {
 		return err
+	}
+	if j.stale != nil || j.shown.active.end >= j.o.SegmentBytes {
+		if err := j.begin(); err != nil {
+			return j.fail(err)
+		}
 	}
 	next, cut := j.encode(events)
 	if len(j.buf) == 0 {
 		return nil
 	}
 	if err := j.write(); err != nil {
+		j.seen.revert()
 		for i := range events {
 			events[i].Seq = 0
 		}
-		j.broken = fmt.Errorf("%w after a failed write: %w; check the disk and its free space, then open %s again",
-			ErrBroken, err, j.path)
-		return j.broken
+		return j.fail(err)
 	}
-	j.publish(next, cut)
+	j.seen.keep()
+	j.publish(&next, cut)
 	return nil
+}
+
+// fail makes the next commit begin a new segment.
+func (j *Journal) fail(err error) error {
+	j.stale = fmt.Errorf("%w: %w; it is tried again in a new segment; check the disk and its free space", ErrBroken, err)
+	return j.stale
 }
 
 func (j *Journal) writable(events []access.Event) error {
 	switch {
 	case j.readOnly:
-		return fmt.Errorf("%s: %w", j.path, ErrReadOnly)
-	case j.broken != nil:
-		return j.broken
+		return fmt.Errorf("%s: %w", j.o.Dir, ErrReadOnly)
+	case j.closed:
+		return fmt.Errorf("%w: it was closed", ErrBroken)
 	case len(events) > MaxBatch:
 		return fmt.Errorf("%w: %d events, at most %d; commit them in parts", ErrBatch, len(events), MaxBatch)
 	}
 	for i := range events {
-		if events[i].Kind == trailerKind {
-			return fmt.Errorf("%w: event kind %d is reserved", ErrBatch, trailerKind)
+		if events[i].Kind >= reservedKinds {
+			return fmt.Errorf("%w: event kind %d is reserved", ErrBatch, events[i].Kind)
 		}
 	}
 	return nil
 }
 
-// encode puts the batch into buf, empty if there is nothing to keep, and the
-// state that holds once it is durable into the result.
-func (j *Journal) encode(events []access.Event) (next state, cut uint64) {
-	next = j.state // only this goroutine changes it
-	j.buf, j.marks = j.buf[:0], j.marks[:0]
-	var wall int64
+// growth is what a batch adds to the active segment.
+type growth struct {
+	count               uint64
+	firstWall, lastWall int64
+	end                 int64
+	index               []entry
+}
+
+// encode puts the batch into buf, empty if there is nothing to keep. What holds
+// once it is durable is the result.
+func (j *Journal) encode(events []access.Event) (next growth, cut uint64) {
+	a := &j.shown.active // only this goroutine changes it
+	next = growth{index: a.index}
+	j.buf = j.buf[:0]
 	for i := range events {
 		e := &events[i]
 		if j.seen.repeat(e) {
 			continue
 		}
-		next.last++
-		if (next.last-next.first)%indexEvery == 0 {
-			j.marks = append(j.marks, next.end+int64(len(j.buf)))
+		seq := a.last + next.count + 1
+		next.lastWall = toWall(e.Time)
+		if next.count++; next.count == 1 {
+			next.firstWall = next.lastWall
+		}
+		if (seq-a.first)%indexEvery == 0 {
+			next.index = append(next.index, entry{a.end + int64(len(j.buf)), next.lastWall})
 		}
 		var n int
-		j.buf, n = appendEventFrame(j.buf, e, next.last)
-		if n > 0 {
+		if j.buf, n = appendEventFrame(j.buf, e, seq); n > 0 {
 			cut++
 		}
-		e.Seq, wall = next.last, toWall(e.Time)
-		j.seen.note(e, next.last)
+		e.Seq = seq
+		j.seen.note(e, seq)
 	}
-	if len(j.buf) == 0 {
-		return next, 0
+	if len(j.buf) > 0 {
+		j.hash.Reset()
+		j.hash.Write(a.chain[:])
+		j.hash.Write(j.buf)
+		j.sum = j.hash.Sum(j.sum[:0])
+		j.buf = appendTrailer(j.buf, a.last+next.count, next.lastWall, int(next.count), j.sum)
 	}
-	j.hash.Reset()
-	j.hash.Write(next.chain[:])
-	j.hash.Write(j.buf)
-	j.hash.Sum(next.chain[:0])
-	j.buf = appendTrailer(j.buf, next.last, wall, int(next.last-j.state.last), next.chain[:])
-	next.tail, next.end = next.end, next.end+int64(len(j.buf))
+	next.end = a.end + int64(len(j.buf))
 	return next, cut
 }
 
 // write is the one write and the one sync of a batch.
 func (j *Journal) write() error {
-	if _, err := j.file.WriteAt(j.buf, j.state.end); err != nil {
+	if _, err := j.file.WriteAt(j.buf, j.shown.active.end); err != nil {
 		return err
 	}
 	return j.file.Sync()
 }
 
 // publish lets readers see the batch.
-func (j *Journal) publish(next state, cut uint64) {
+func (j *Journal) publish(next *growth, cut uint64) {
 	j.mu.Lock()
-	next.index = append(j.state.index, j.marks...)
-	j.state = next
+	a := &j.shown.active
+	if a.count == 0 {
+		a.firstWall = next.firstWall
+	}
+	a.count += next.count
+	a.last += next.count
+	a.lastWall, a.end, a.bytes, a.index = next.lastWall, next.end, next.end, next.index
+	copy(a.chain[:], j.sum)
 	j.cut += cut
 	j.mu.Unlock()
 	if cap(j.buf) > keepBuffer {
@@ -279,7 +192,10 @@ func (j *Journal) publish(next state, cut uint64) {
 }
 
 // Last is the sequence of the last acknowledged event, 0 if there is none.
-func (j *Journal) Last() uint64 { return j.view().last }
+func (j *Journal) Last() uint64 {
+	v := j.view()
+	return v.last()
+}
 
 // Torn is how many bytes of an unacknowledged batch were found at opening.
 func (j *Journal) Torn() int64 { return j.torn }
@@ -293,18 +209,35 @@ func (j *Journal) Cut() uint64 {
 	return j.cut
 }
 
-// Close closes the file, after a commit that is under way.
+// Close closes the journal, after a commit that is under way. It notes how far the
+// journal reached, so that the next Open misses what vanishes meanwhile.
 func (j *Journal) Close() error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
-	if j.broken == nil {
-		j.broken = fmt.Errorf("%w: it was closed", ErrBroken)
+	j.keeping.Lock()
+	defer j.keeping.Unlock()
+	if j.closed || j.readOnly {
+		j.closed = true
+		return nil
 	}
-	return j.file.Close()
+	j.closed = true
+	var err error
+	if j.stale == nil {
+		err = j.note(j.bounds.begin)
+	}
+	return errors.Join(err, j.file.Close())
 }
 
-func (j *Journal) view() state {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	return j.state
+// note writes the bounds, if they changed.
+func (j *Journal) note(begin uint64) error {
+	v := j.view()
+	b := bounds{begin, v.last(), v.active.epoch}
+	if b == j.bounds {
+		return nil
+	}
+	err := b.write(j.o.fs, j.o.Dir)
+	if err == nil {
+		j.bounds = b
+	}
+	return err
 }

@@ -45,13 +45,57 @@ func TestFormatIsTheOneOnDisk(t *testing.T) {
 	e.Source.Name, e.Held, e.Operator, e.Detail = "x", "hall", "op", "why"
 	e.Mode, e.Count, e.Cause = access.Blocked, 300, 8
 	commit(t, j, []access.Event{e})
-	got := hex.EncodeToString(segment(t, dir))
+	got := hex.EncodeToString(contents(t, dir))
 	if want := strings.ReplaceAll(golden, "\n", ""); got != want {
 		t.Errorf("the format changed:\n%s", got)
 	}
 }
 
 const golden = `
+474154454a524e4c0200010000000000010000000000000007000000000000000100000000000000620000000000000000000000000000000000000000000000
+0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000002d0bf126
+0000000000000000000000000000000000000000000000000000000000000000d22626fa68000000972cbfdb01000000000000001543057d5b2da118000058b4
+36470c0001000100080110ffffffff0f180320092a07646f6f722d31323202696e3a06702d303431374206632d30343137480152076f7574736964655a086275
+696c64696e676003680870057804820105662e6373768a01017892010468616c6c9a01026f70a001ac02aa010377687920000000337085a10100000000000000
+1543057d5b2da1180100000000000000ffff0100213b4c6e99882731f1cec5d7e35e0e94e89604a22ffdfc0fec9e3e34451e23ef
+`
+
+// A journal of version 1 goes on: its segment is sealed, the next one is of
+// version 2 and carries the chain on.
+func TestVersion1GoesOn(t *testing.T) {
+	old, err := hex.DecodeString(strings.ReplaceAll(goldenV1, "\n", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	put(t, dir, old)
+	j := open(t, dir)
+	commit(t, j, []access.Event{grant(10)})
+	got, err := j.Read(0, 10)
+	if err != nil || len(got) != 2 || got[0].Detail != "why" || got[1].Source.Number != 10 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	_ = j.Close()
+	report, err := Verify(dir, "b")
+	if err != nil || len(report.Segments) != 2 || !report.Segments[0].Sealed || report.Last != 2 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if now := contents(t, dir); !slices.Equal(now[:len(old)], old) {
+		t.Error("the events of version 1 were changed")
+	}
+	put(t, dir, old[:headerLenV1]) // empty: its successor has the same name
+	for _, left := range []string{boundsName, "0000000000000002.seg"} {
+		_ = os.Remove(filepath.Join(dir, left))
+	}
+	commit(t, open(t, dir), []access.Event{grant(11)})
+	if b := contents(t, dir); le.Uint16(b[8:]) != formatVersion {
+		t.Error("an empty segment of version 1 was not replaced")
+	}
+}
+
+// goldenV1 was written by format version 1: a header of 128 bytes, no chain of a
+// segment before.
+const goldenV1 = `
 474154454a524e4c0100010000000000010000000000000007000000000000000100000000000000620000000000000000000000000000000000000000000000
 000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000f79c4d1d
 68000000972cbfdb01000000000000001543057d5b2da118000058b436470c0001000100080110ffffffff0f180320092a07646f6f722d31323202696e3a0670
@@ -59,6 +103,8 @@ const golden = `
 6f70a001ac02aa0103776879200000000b93c45201000000000000001543057d5b2da1180100000000000000ffff0100f881d5753ffe072bdb718b8073ad4985
 8d79bc10466a1a7ef5ee8202a4d5c2c9
 `
+
+const segmentName = "0000000000000001.seg"
 
 func seqs(events []access.Event) (out []uint64) {
 	for i := range events {
@@ -137,14 +183,14 @@ func TestRepeatsAreRefused(t *testing.T) {
 	}
 	_ = j.Close()
 	j = open(t, dir)
-	before := segment(t, dir)
+	before := contents(t, dir)
 	batch = []access.Event{grant(1), grant(2), other}
 	batch[0].Seq = 99 // must not survive
 	commit(t, j, batch)
 	if diff := cmp.Diff([]uint64{0, 0, 0}, seqs(batch)); diff != "" {
 		t.Error(diff)
 	}
-	if !slices.Equal(before, segment(t, dir)) {
+	if !slices.Equal(before, contents(t, dir)) {
 		t.Error("a batch of repeats was written")
 	}
 	commit(t, j, nil)
@@ -192,8 +238,9 @@ func TestSourcesAreBounded(t *testing.T) {
 		e.Source.Run = i
 		e.Origin = access.Origin{File: strings.Repeat("x", int(i%200)), Order: i + 1}
 		s.note(&e, i+1)
-		if len(s.sources) > maxSources {
-			t.Fatalf("%d sources remembered", len(s.sources))
+		s.keep()
+		if len(s.sources.marks) > maxSources {
+			t.Fatalf("%d sources remembered", len(s.sources.marks))
 		}
 	}
 	for i := uint64(3*maxSources + 10 - keepSources); i < 3*maxSources+10; i++ {
@@ -210,7 +257,7 @@ func TestBatchesThatCannotBeKept(t *testing.T) {
 	if err := j.Commit(make([]access.Event, MaxBatch+1)); !errors.Is(err, ErrBatch) {
 		t.Errorf("too many: %v", err)
 	}
-	if err := j.Commit([]access.Event{{Kind: trailerKind}}); !errors.Is(err, ErrBatch) {
+	if err := j.Commit([]access.Event{{Kind: reservedKinds}}); !errors.Is(err, ErrBatch) {
 		t.Errorf("reserved kind: %v", err)
 	}
 	commit(t, j, []access.Event{grant(1)})
@@ -258,7 +305,7 @@ func TestReadOnlyNeverWrites(t *testing.T) {
 	j := open(t, dir)
 	commit(t, j, []access.Event{grant(1)})
 	_ = j.Close()
-	torn := append(segment(t, dir), "torn"...)
+	torn := append(contents(t, dir), "torn"...)
 	put(t, dir, torn)
 	j, err := OpenReadOnly(dir, "")
 	if err != nil || j.Last() != 1 || j.Torn() != 4 {
@@ -271,7 +318,7 @@ func TestReadOnlyNeverWrites(t *testing.T) {
 		t.Errorf("read: %v", err)
 	}
 	_ = j.Close()
-	if !slices.Equal(torn, segment(t, dir)) {
+	if !slices.Equal(torn, contents(t, dir)) {
 		t.Error("the file was changed")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 )
 
@@ -78,13 +79,18 @@ func (d *disk) reboot() {
 	d.off = false
 	d.planned = map[int]fault{}
 	names := maps.Clone(d.durable)
-	for name, in := range d.names {
+	for _, name := range slices.Sorted(maps.Keys(d.names)) {
 		if d.rnd.IntN(2) == 0 {
-			names[name] = in
+			names[name] = d.names[name]
 		}
 	}
-	for _, in := range names {
-		in.settle(d.rnd)
+	for _, name := range slices.Sorted(maps.Keys(d.durable)) {
+		if d.names[name] == nil && d.rnd.IntN(2) == 0 {
+			delete(names, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		names[name].settle(d.rnd)
 	}
 	d.names, d.durable = names, maps.Clone(names)
 }
@@ -167,6 +173,29 @@ func (d *disk) Rename(from, to string) error {
 	d.names[to] = d.names[from]
 	delete(d.names, from)
 	return nil
+}
+
+func (d *disk) Remove(path string) error {
+	if _, err := d.step(); err != nil {
+		return err
+	}
+	delete(d.names, path)
+	return nil
+}
+
+func (d *disk) List(dir string) (list []string, err error) {
+	if d.off {
+		return nil, errPower
+	}
+	for name := range d.names {
+		if filepath.Dir(name) == dir {
+			list = append(list, filepath.Base(name))
+		}
+	}
+	if len(list) == 0 {
+		return nil, fs.ErrNotExist
+	}
+	return list, nil
 }
 
 func (d *disk) Create(path string) (file, error) {

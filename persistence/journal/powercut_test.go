@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -22,10 +23,14 @@ type life struct {
 	sent    uint64         // numbers given out
 	waiting []access.Event // not acknowledged
 	acked   uint64         // every number up to here is acknowledged
+	dropped uint64         // events up to here may be gone
+	roll    int64          // SegmentBytes
+
+	segments int // the most there were
 }
 
 func newLife(seed uint64) *life {
-	return &life{d: newDisk(seed), rnd: rand.New(rand.NewPCG(seed, 2))}
+	return &life{d: newDisk(seed), rnd: rand.New(rand.NewPCG(seed, 2)), roll: 4000}
 }
 
 func (l *life) more() {
@@ -51,7 +56,7 @@ func (l *life) turn() error {
 		l.plan()
 	}
 	if l.j == nil {
-		j, err := Open(Options{Dir: "j", Building: "b", Boot: 1, fs: l.d})
+		j, err := Open(Options{Dir: "j", Building: "b", Boot: 1, SegmentBytes: l.roll, fs: l.d})
 		if errors.Is(err, errPower) || errors.Is(err, errDisk) {
 			return nil
 		}
@@ -59,13 +64,28 @@ func (l *life) turn() error {
 			return fmt.Errorf("open: %w", err)
 		}
 		l.j = j
+		if l.d.off { // while it sealed an older segment
+			return nil
+		}
 		return l.check()
+	}
+	switch l.rnd.IntN(12) {
+	case 0:
+		_, _ = l.j.Drop(l.acked / 2) // may be cut, or fail
+		l.dropped = l.acked / 2
+		return nil
+	case 1:
+		_ = l.j.Close()
+		l.j = nil
+		return nil
 	}
 	if len(l.waiting) == 0 {
 		l.more()
 	}
 	if err := l.j.Commit(l.waiting); err != nil {
-		l.j = nil
+		if l.rnd.IntN(2) == 0 {
+			l.j = nil // a new process; otherwise the same one comes again
+		}
 		return nil
 	}
 	l.acked, l.waiting = l.sent, nil
@@ -75,7 +95,12 @@ func (l *life) turn() error {
 // check: everything acknowledged is there, once, in order, unchanged; of the
 // batch in flight all or nothing.
 func (l *life) check() error {
-	var next uint64
+	list := l.j.Segments()
+	l.segments = max(l.segments, len(list))
+	next := list[0].First - 1
+	if next > l.dropped {
+		return fmt.Errorf("event %d is gone, dropped up to %d", next, l.dropped)
+	}
 	err := l.j.Scan(func(e access.Event) error {
 		next++
 		want := grant(next)
@@ -88,7 +113,7 @@ func (l *life) check() error {
 	if err != nil {
 		return err
 	}
-	if next != l.acked && next != l.sent {
+	if next != l.acked && next != l.sent || len(l.j.Gaps()) > 0 {
 		return fmt.Errorf("acknowledged %d, sent %d, found %d", l.acked, l.sent, next)
 	}
 	return nil
@@ -120,12 +145,17 @@ func TestPowerCuts(t *testing.T) {
 		lives = 50
 	}
 	var acked uint64
+	segments := 0
 	for seed := range lives {
 		l := newLife(seed)
 		if err := l.run(60); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		acked += l.acked
+		segments += l.segments
+	}
+	if segments < 3*int(lives) {
+		t.Errorf("at most %d segments in %d lives: the test does not reach far", segments, lives)
 	}
 	if acked < lives*20 {
 		t.Errorf("only %d events acknowledged in %d lives: the test does not reach far", acked, lives)
@@ -177,31 +207,40 @@ func TestOpenDoesNotTrustAFailedSync(t *testing.T) {
 	}
 }
 
-// After an error the file is not touched again, whatever comes.
-func TestBrokenIsSticky(t *testing.T) {
+// After an error the file is not written again: the next commit goes to a new
+// segment, with the same numbers.
+func TestAFailedFileIsNotWrittenAgain(t *testing.T) {
 	for _, after := range []int{1, 2} { // the write, the sync
-		d := newDisk(1)
-		o := Options{Dir: "j", Building: "b", fs: d}
-		j, err := Open(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := j.Commit([]access.Event{grant(1)}); err != nil {
-			t.Fatal(err)
-		}
-		d.planned[d.ops+after] = failKeep
-		batch := []access.Event{grant(2)}
-		first := j.Commit(batch)
-		ops := d.ops
-		second := j.Commit(batch)
-		if !errors.Is(first, ErrBroken) || !errors.Is(second, ErrBroken) || d.ops != ops {
-			t.Errorf("operation %d: %v; %v; %d operations after it", after, first, second, d.ops-ops)
-		}
-		if batch[0].Seq != 0 || j.Last() != 1 {
-			t.Errorf("operation %d: a failed event counts as kept (%d, %d)", after, batch[0].Seq, j.Last())
-		}
-		if got, err := j.Read(0, 10); err != nil || len(got) != 1 {
-			t.Errorf("operation %d: reading after the failure: %d, %v", after, len(got), err)
+		for _, what := range []fault{failKeep, failClean} {
+			d := newDisk(1)
+			j, err := Open(Options{Dir: "j", Building: "b", fs: d})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := j.Commit([]access.Event{grant(1)}); err != nil {
+				t.Fatal(err)
+			}
+			d.planned[d.ops+after] = what
+			failed := d.names[filepath.Join("j", segmentName)]
+			batch := []access.Event{grant(2), grant(3)}
+			if err := j.Commit(batch); !errors.Is(err, ErrBroken) || !errors.Is(err, errDisk) || batch[0].Seq != 0 || j.Last() != 1 {
+				t.Fatalf("operation %d: %v, seq %d, last %d", after, err, batch[0].Seq, j.Last())
+			}
+			if got, err := j.Read(0, 10); err != nil || len(got) != 1 {
+				t.Errorf("operation %d: reading after the failure: %d, %v", after, len(got), err)
+			}
+			before, dirty := string(failed.seen), len(failed.dirty)
+			if err := j.Commit(batch); err != nil || batch[1].Seq != 3 {
+				t.Fatalf("operation %d: again: %v, %v", after, err, seqs(batch))
+			}
+			if string(failed.seen) != before || len(failed.dirty) != dirty {
+				t.Errorf("operation %d: the failed file was written again", after)
+			}
+			d.off = true
+			d.reboot()
+			if j, err = Open(Options{Dir: "j", Building: "b", fs: d}); err != nil || j.Last() != 3 || len(j.Segments()) != 2 {
+				t.Errorf("operation %d: after a power cut: %v, last %d", after, err, j.Last())
+			}
 		}
 	}
 }

@@ -25,18 +25,51 @@ type originKey struct {
 	kind access.Kind
 }
 
-// mark is the greatest number of a key, and the event that carried it.
+// mark is the greatest number of a key, at least 1, and the event that carried it.
 type mark struct{ number, seq uint64 }
+
+// table has the marks of one sort of keys, and those that the batch under way
+// replaced.
+type table[K comparable] struct {
+	marks map[K]mark
+	old   []replaced[K]
+}
+
+type replaced[K comparable] struct {
+	key K
+	mark
+}
+
+func (t *table[K]) put(key K, m mark) {
+	t.old = append(t.old, replaced[K]{key, t.marks[key]})
+	t.marks[key] = m
+}
+
+func (t *table[K]) keep() {
+	t.old = t.old[:0]
+	prune(t.marks)
+}
+
+func (t *table[K]) revert() {
+	for _, r := range slices.Backward(t.old) {
+		if r.number == 0 {
+			delete(t.marks, r.key)
+		} else {
+			t.marks[r.key] = r.mark
+		}
+	}
+	t.old = t.old[:0]
+}
 
 // seen tells repeats. A source's or a row's number 0 means: not numbered, never
 // a repeat.
 type seen struct {
-	sources map[sourceKey]mark
-	origins map[originKey]mark
+	sources table[sourceKey]
+	origins table[originKey]
 }
 
-func newSeen() seen {
-	return seen{sources: map[sourceKey]mark{}, origins: map[originKey]mark{}}
+func newSeen() *seen {
+	return &seen{table[sourceKey]{marks: map[sourceKey]mark{}}, table[originKey]{marks: map[originKey]mark{}}}
 }
 
 func keysOf(e *access.Event) (sourceKey, originKey) {
@@ -48,23 +81,33 @@ func keysOf(e *access.Event) (sourceKey, originKey) {
 // than the last, or its row of the recording already has an event of this kind.
 func (s *seen) repeat(e *access.Event) bool {
 	source, origin := keysOf(e)
-	if n := e.Source.Number; n != 0 && n <= s.sources[source].number {
+	if n := e.Source.Number; n != 0 && n <= s.sources.marks[source].number {
 		return true
 	}
-	return e.Origin.Order != 0 && e.Origin.Order <= s.origins[origin].number
+	return e.Origin.Order != 0 && e.Origin.Order <= s.origins.marks[origin].number
 }
 
-// note remembers that e was kept as seq.
+// note remembers that e is to be kept as seq. keep or revert ends the batch.
 func (s *seen) note(e *access.Event, seq uint64) {
 	source, origin := keysOf(e)
 	if e.Source.Number != 0 {
-		s.sources[source] = mark{e.Source.Number, seq}
-		prune(s.sources)
+		s.sources.put(source, mark{e.Source.Number, seq})
 	}
 	if e.Origin.Order != 0 {
-		s.origins[origin] = mark{e.Origin.Order, seq}
-		prune(s.origins)
+		s.origins.put(origin, mark{e.Origin.Order, seq})
 	}
+}
+
+// keep: the batch is durable.
+func (s *seen) keep() {
+	s.sources.keep()
+	s.origins.keep()
+}
+
+// revert: the batch failed and will come again.
+func (s *seen) revert() {
+	s.sources.revert()
+	s.origins.revert()
 }
 
 // prune forgets the older half of a map that became too large.

@@ -202,11 +202,20 @@ func (d *Daemon) look() error {
 	if errors.Is(storeErr, fs.ErrNotExist) {
 		storeErr = nil // the first start makes one
 	}
-	_, journalErr := journal.Verify(d.journalDir(), d.opts.Site.Building.ID)
-	if errors.Is(journalErr, fs.ErrNotExist) {
-		journalErr = nil
+	return errors.Join(storeErr, d.lookAtJournal())
+}
+
+func (d *Daemon) lookAtJournal() error {
+	j, err := journal.OpenReadOnly(d.journalDir(), d.opts.Site.Building.ID)
+	switch {
+	case err == nil:
+		return j.Close()
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // the first start makes one
+	case errors.Is(err, journal.ErrCorrupt) && !d.opts.Strict:
+		return nil // it will be set aside
 	}
-	return errors.Join(storeErr, journalErr)
+	return err
 }
 
 // JournalDir is where a data directory keeps its journal.
@@ -250,17 +259,31 @@ func (d *Daemon) take(s *store.Store) (err error) {
 	return err
 }
 
+// openJournal opens the journal. Damage keeps nobody from recording: it is set
+// aside, unless the start is strict.
 func (d *Daemon) openJournal() error {
-	open := func() (*journal.Journal, error) {
-		return journal.Open(journal.Options{
-			Dir: d.journalDir(), Building: d.opts.Site.Building.ID, Boot: d.opts.Boot,
-		})
+	o := journal.Options{Dir: d.journalDir(), Building: d.opts.Site.Building.ID, Boot: d.opts.Boot}
+	j, damage := journal.Open(o)
+	if errors.Is(damage, journal.ErrCorrupt) && !d.opts.Strict {
+		var err error
+		o.Quarantine = true
+		if j, err = journal.Open(o); err != nil {
+			return err
+		}
+	} else if damage != nil {
+		return damage
 	}
-	j, err := open()
-	if err == nil {
-		d.journal = &liveJournal{open: open, j: j}
+	l := &liveJournal{Journal: j, strict: d.opts.Strict, stamp: d.stamp, log: d.opts.Log}
+	if err := l.record(damage, j.Gaps()); err != nil {
+		return errors.Join(err, j.Close())
 	}
-	return err
+	d.journal = l
+	return nil
+}
+
+// stamp gives an event that no actor sends its time.
+func (d *Daemon) stamp(e *access.Event) {
+	e.Time, e.Clock = d.opts.Executor.Now().UTC(), d.opts.Clock
 }
 
 // build makes the tree, not yet running.

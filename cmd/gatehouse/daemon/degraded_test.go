@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,8 +26,8 @@ var damages = []struct {
 	do             func(*house)
 }{
 	{"store", true, false, (*house).damageStore},
-	{"journal", false, true, (*house).damageJournal},
-	{"both", true, true, func(h *house) { h.damageStore(); h.damageJournal() }},
+	{"journal", false, true, (*house).loseJournal},
+	{"both", true, true, func(h *house) { h.damageStore(); h.loseJournal() }},
 	{"store locked", true, false, func(h *house) {
 		unlock, err := persistence.Lock(h.path(storeFile))
 		if err != nil {
@@ -73,9 +74,55 @@ func TestDegradedOnTheBootImage(t *testing.T) {
 				h.wantSame(before, storeFile, imageFile)
 			}
 			if c.journal {
-				h.wantSame(before, segment)
+				h.wantSame(before, "journal")
 			}
 		})
+	}
+}
+
+// Damage in the journal costs what it hit: the daemon sets it aside, says so in
+// the journal once, and records. A strict start refuses and changes nothing.
+func TestADamagedJournalGoesOn(t *testing.T) {
+	h := newHouse(t)
+	h.start()
+	h.stop()
+	h.damageJournal()
+	before := h.files()
+	h.change = func(o *daemon.Options) { o.Strict = true }
+	if err := h.open(); !errors.Is(err, journal.ErrCorrupt) {
+		t.Errorf("a strict start: %v", err)
+	}
+	h.wantSame(before)
+	if err := os.Remove(h.path(imageFile)); err != nil { // none is needed
+		t.Fatal(err)
+	}
+	h.change = nil
+	records := 0
+	for life := range 2 {
+		h.start()
+		if err := h.d.Degraded(); err != nil || !h.d.Building.Health().Ready {
+			t.Errorf("degraded: %v, %+v", err, h.d.Building.Health())
+		}
+		h.card("front", knownCard)
+		h.wantReleased("front", true)
+		all, err := h.d.Journal.Read(0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gaps := 0
+		for _, e := range all {
+			if e.Kind == access.KindGap && e.Count > 0 && !e.Time.IsZero() && strings.Contains(e.Detail, "0000000000000001.seg") {
+				gaps++
+			}
+		}
+		if life == 0 {
+			records = gaps
+		}
+		if gaps == 0 || gaps != records || all[len(all)-1].Kind == access.KindGap {
+			t.Errorf("life %d: %d gap records in %d events, %d before", life, gaps, len(all), records)
+		}
+		h.stop()
+		h.wantSame(before, segment)
 	}
 }
 
@@ -152,7 +199,7 @@ func TestRefused(t *testing.T) {
 				if err == nil {
 					t.Fatal("started")
 				}
-				for _, known := range []error{store.ErrCorrupt, persistence.ErrLocked, journal.ErrCorrupt} {
+				for _, known := range []error{store.ErrCorrupt, persistence.ErrLocked, syscall.ENOTDIR} {
 					if errors.Is(err, known) {
 						h.wantSame(before)
 						return

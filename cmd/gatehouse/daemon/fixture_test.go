@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -181,6 +182,14 @@ func (h *house) damage(name, text string) {
 // damageStore and damageJournal damage what was acknowledged.
 func (h *house) damageStore()   { h.t.Helper(); h.damage(storeFile, "front") }
 func (h *house) damageJournal() { h.t.Helper(); h.damage(segment, "building") }
+
+// loseJournal puts a file where the journal's directory should be.
+func (h *house) loseJournal() {
+	h.t.Helper()
+	if err := errors.Join(os.RemoveAll(h.path("journal")), os.WriteFile(h.path("journal"), []byte("no directory"), 0o600)); err != nil {
+		h.t.Fatal(err)
+	}
+}
 
 // files are the contents of the data directory, by name; nil if there is none.
 func (h *house) files() (all map[string]string) {

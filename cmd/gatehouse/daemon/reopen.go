@@ -2,76 +2,89 @@ package daemon
 
 import (
 	"errors"
-	"sync"
+	"slices"
+
+	"github.com/rs/zerolog"
 
 	"gatehouse/access"
 	"gatehouse/persistence/journal"
 	"gatehouse/persistence/store"
 )
 
-// A store or a journal whose write or sync failed never calls that file durable
-// again until it was opened anew, which reads it and cuts off what is not whole.
-// The two types here do that at the next call after a failure. Calls that write
-// come from one worker at a time.
-
-// liveJournal is a journal that is opened again after a failure.
+// liveJournal is a journal that sets damage aside when a read meets it, and goes
+// on. After a failed write it begins a new segment by itself.
 type liveJournal struct {
-	open func() (*journal.Journal, error)
-
-	mu     sync.RWMutex
-	j      *journal.Journal
-	broken bool
+	*journal.Journal
+	strict bool // damage stays an error
+	stamp  func(*access.Event)
+	log    zerolog.Logger
 }
 
-func (l *liveJournal) current() *journal.Journal {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.j
-}
-
-// Commit writes events, on a newly opened journal if the last write failed.
-func (l *liveJournal) Commit(events []access.Event) error {
-	if err := l.mend(); err != nil {
+// Read reads events from disk.
+func (l *liveJournal) Read(after uint64, limit int) (events []access.Event, err error) {
+	err = l.mending(func() error {
+		events, err = l.Journal.Read(after, limit)
 		return err
-	}
-	err := l.current().Commit(events)
-	l.broken = errors.Is(err, journal.ErrBroken)
-	return err
+	})
+	return events, err
 }
 
-func (l *liveJournal) mend() error {
-	if !l.broken {
-		return nil
+// Scan visits every event on disk once, in order.
+func (l *liveJournal) Scan(visit func(access.Event) error) error {
+	var last uint64
+	return l.mending(func() error {
+		return l.Journal.Scan(func(e access.Event) error {
+			if e.Seq <= last {
+				return nil // visited before the damage was met
+			}
+			last = e.Seq
+			return visit(e)
+		})
+	})
+}
+
+// mending tries again behind damage, as often as a segment can be new.
+func (l *liveJournal) mending(read func() error) error {
+	const most = 100
+	for range most {
+		err := read()
+		damage, ok := errors.AsType[*journal.CorruptError](err)
+		if !ok || l.strict {
+			return err
+		}
+		gaps, asideErr := l.Quarantine(damage)
+		if asideErr != nil {
+			return errors.Join(err, asideErr)
+		}
+		if err := l.record(damage, gaps); err != nil {
+			return err
+		}
 	}
-	fresh, err := l.open()
-	if err != nil {
-		return err
+	return read()
+}
+
+// record says in the log and in the journal what was set aside; what the journal
+// says already is a repeat.
+func (l *liveJournal) record(damage error, gaps []journal.Gap) error {
+	if damage != nil {
+		l.log.Error().Err(damage).Int("gaps", len(gaps)).Msg("journal damage set aside; it goes on")
 	}
-	l.mu.Lock()
-	old := l.j
-	l.j = fresh
-	l.mu.Unlock()
-	l.broken = false
-	_ = old.Close() // its failure is why there is a new one
+	for part := range slices.Chunk(gaps, journal.MaxBatch) {
+		events := make([]access.Event, len(part))
+		for i, g := range part {
+			events[i] = g.Event()
+			l.stamp(&events[i])
+		}
+		if err := l.Commit(events); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// Read reads events from disk. One that meets the moment of opening again gets
-// an error, and its caller asks once more.
-func (l *liveJournal) Read(after uint64, limit int) ([]access.Event, error) {
-	return l.current().Read(after, limit)
-}
-
-// Scan visits every event on disk.
-func (l *liveJournal) Scan(visit func(access.Event) error) error { return l.current().Scan(visit) }
-
-// Last is the newest event on disk.
-func (l *liveJournal) Last() uint64 { return l.current().Last() }
-
-// Close closes the journal.
-func (l *liveJournal) Close() error { return l.current().Close() }
-
-// liveStore is a store that is opened again after a failure.
+// liveStore is a store that is opened again after a failure: a file whose write
+// or sync failed is never called durable again until it was read anew. Its calls
+// come from one worker at a time.
 type liveStore struct {
 	open   func() (*store.Store, error)
 	s      *store.Store

@@ -28,7 +28,7 @@ import (
 // commits are the lengths that the journal's file had after each of its commits;
 // the format is that of package journal.
 func commits(file []byte) (ends []int) {
-	const header, head, trailer = 128, 36, 65535
+	const header, head, trailer = 164, 36, 65535
 	ends = []int{header}
 	for at := header; at < len(file); {
 		n := head + int(binary.LittleEndian.Uint32(file[at:]))
@@ -66,7 +66,8 @@ func newCut(t *testing.T) *cut {
 	return c
 }
 
-// at is the data directory of a replay killed when its journal was size bytes long.
+// at is the data directory of a replay killed when its journal was size bytes long:
+// it did not get to note how far it reached.
 func (c *cut) at(dir string, size int) {
 	c.t.Helper()
 	if err := os.RemoveAll(dir); err != nil {
@@ -76,6 +77,9 @@ func (c *cut) at(dir string, size int) {
 		c.t.Fatal(err)
 	}
 	if err := os.Truncate(filepath.Join(dir, segment), int64(size)); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, journalDir, "bounds")); err != nil {
 		c.t.Fatal(err)
 	}
 }

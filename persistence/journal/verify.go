@@ -1,0 +1,115 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+
+	"gatehouse/access"
+)
+
+// Report is what Verify found.
+type Report struct {
+	Building string
+	Epoch    uint64
+	Last     uint64 // sequence of the last acknowledged event
+	Bytes    int64  // of all segments
+	Torn     int64  // bytes of an unacknowledged batch that Open will cut off
+	Segments []Segment
+	Gaps     []Gap           // quarantined; no fault any more
+	Faults   []*CorruptError // every one, the oldest first
+}
+
+// Verify checks every byte of the journal in dir and the chain through all
+// segments, and changes nothing. With damage the report is complete all the same,
+// and the error is all of its faults. Other errors as OpenReadOnly; a directory
+// without a journal is fs.ErrNotExist.
+func Verify(dir, building string) (Report, error) {
+	return verify(diskFiles{}, dir, building)
+}
+
+func verify(files files, dir, building string) (Report, error) {
+	l := &loader{files: files, dir: dir, building: building, mode: survey}
+	if err := l.load(); err != nil {
+		return Report{}, err
+	}
+	j := fromLoader(Options{Dir: dir, fs: files}, l)
+	r := Report{Last: j.Last(), Torn: j.torn, Faults: l.faults, Segments: j.Segments()}
+	for _, s := range l.older {
+		r.Building, r.Epoch = s.building, s.epoch
+		if s.block != nil && s.block.path != s.path {
+			r.Gaps = append(r.Gaps, s.quarantined()...)
+		}
+	}
+	if l.tail != nil {
+		r.Building, r.Epoch = l.tail.building, l.tail.epoch
+	}
+	var errs []error
+	for _, f := range l.faults {
+		errs = append(errs, f)
+	}
+	for _, s := range r.Segments {
+		r.Bytes += s.Bytes
+	}
+	return r, errors.Join(errs...)
+}
+
+// look checks all of a segment that was taken in by its footer, or its sidecar.
+func (l *loader) look(s *segment, f file) error {
+	if s.block.path != s.path {
+		return s.walk(l.files, 0, func(access.Event) error { return nil })
+	}
+	check, err := newScanner(f, s.path, &link{s.last, s.chain, true}, newSeen())
+	if err != nil {
+		return err
+	}
+	check.begin(s.header)
+	if err := check.run(); err != nil {
+		return err
+	}
+	if check.summary != s.summary {
+		return check.corrupt(check.end, s.last, "the footer does not say what the segment holds")
+	}
+	return checkBlock(check, s.block, f)
+}
+
+// checkBlock compares a segment's sparse index with what was scanned, and reads
+// its marks.
+func checkBlock(c *scanner, b *block, f file) error {
+	slot := 0
+	err := readBlock(f, c.end, b.marksAt, gapsKind, func([]byte) error { return errBad })
+	if err == nil {
+		err = readBlock(f, b.marksAt, b.indexAt, marksKind, newSeen().take)
+	}
+	if err == nil {
+		err = readBlock(f, b.indexAt, b.size-footerLen, indexKind, func(p []byte) error {
+			for ; len(p) >= entryLen && slot < len(c.index); p, slot = p[entryLen:], slot+1 {
+				e := entry{int64(le.Uint64(p)), int64(le.Uint64(p[8:]))}
+				if e != c.index[slot] {
+					return errBad
+				}
+			}
+			if len(p) > 0 {
+				return errBad
+			}
+			return nil
+		})
+	}
+	if err == nil && slot < len(c.index) {
+		err = errBad
+	}
+	if isDamage(err) {
+		return c.corrupt(c.end, c.last, fmt.Sprintf("the footer's marks or index: %v", err))
+	}
+	if err != nil {
+		return readError(c.path, err)
+	}
+	return nil
+}
+
+// quarantined lists the segment's gaps.
+func (s *segment) quarantined() (list []Gap) {
+	for _, g := range s.gaps {
+		list = append(list, Gap{s.path, g.from, g.to, g.first, g.count})
+	}
+	return list
+}
