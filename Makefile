@@ -164,6 +164,12 @@ SCRIPT ?=
 otp: ## compare the supervisor with Erlang's, e.g. make otp SCRIPTS=20000 or SCRIPT=17
 	@SCRIPTS=$(SCRIPTS) SCRIPT=$(SCRIPT) go test -count=1 -v -run '^TestSweepOTP' -timeout $(TIMEOUT) ./supervisor
 
+# How many power cuts `make powercut` makes; or the seed of its only life.
+CUTS ?= 2000
+.PHONY: powercut
+powercut: ## cut the power under journal and store, e.g. make powercut CUTS=10000 or SEED=17
+	@CUTS=$(CUTS) go test -count=1 -v -run 'PowerCuts' -timeout 60m ./persistence/disktest
+
 .PHONY: build
 build: ## build ./bin/gatehouse, one static file
 	@mkdir -p $(BIN)
