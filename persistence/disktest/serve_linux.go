@@ -25,10 +25,11 @@ type request struct {
 }
 
 type reply struct {
-	Err   string
-	Ops   int
-	Off   bool
-	Stuck int
+	Err    string
+	Ops    int
+	Failed int
+	Off    bool
+	Stuck  int
 }
 
 // Main serves a disk, and ends the process, if Mount started this one for that.
@@ -93,6 +94,8 @@ func (m *medium) do(r request) (answer reply, gone []string) {
 		if r.N == 0 {
 			m.cut()
 		}
+	case "fail":
+		m.failAt = m.ops + r.N
 	case "reboot":
 		m.reboot(r.Seed)
 	case "faults":
@@ -102,5 +105,5 @@ func (m *medium) do(r request) (answer reply, gone []string) {
 	if m.nodes[rootID] != was {
 		gone = slices.Collect(maps.Keys(was.names))
 	}
-	return reply{Ops: m.ops, Off: m.off, Stuck: m.stuck}, gone
+	return reply{Ops: m.ops, Failed: m.failed, Off: m.off, Stuck: m.stuck}, gone
 }

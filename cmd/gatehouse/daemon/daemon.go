@@ -136,10 +136,30 @@ func (d *Daemon) claim() error {
 	if !missing {
 		return nil
 	}
-	if err := os.MkdirAll(d.opts.Data, 0o700); err != nil {
+	if err := makeDir(d.opts.Data); err != nil {
 		return fmt.Errorf("the data directory cannot be made: %w; name another with --data", err)
 	}
 	return d.own()
+}
+
+// makeDir makes a directory durably, with those above it: what is synced in a
+// directory whose own name is not on disk is gone after a power cut.
+func makeDir(path string) error {
+	parent := filepath.Dir(path)
+	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) && parent != path {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return err
+	}
+	above, err := os.Open(parent)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = above.Close() }() // opened for reading
+	return above.Sync()
 }
 
 // own takes the data directory for this process alone.

@@ -38,6 +38,7 @@ type house struct {
 	now    time.Time
 	lives  uint64
 	change func(*daemon.Options) // of every life to come
+	hold   func(owner, name string) sim.Hold
 
 	sim    *sim.Sim
 	d      *daemon.Daemon
@@ -57,7 +58,7 @@ func newHouse(t testing.TB) *house {
 // open opens a new life.
 func (h *house) open() error {
 	h.lives++
-	h.sim, h.events = sim.New(h.lives, sim.Options{Start: h.now}), nil
+	h.sim, h.events = sim.New(h.lives, sim.Options{Start: h.now, Hold: h.hold}), nil
 	o := daemon.Options{
 		Site: h.site, Data: h.dir, Executor: h.sim, Drivers: []devices.Driver{h.rig.Driver()}, Log: zerolog.Nop(),
 		Clock: access.ClockVirtual, Boot: h.lives, OnEvent: func(e access.Event) { h.events = append(h.events, e) },

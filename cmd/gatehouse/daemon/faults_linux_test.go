@@ -1,0 +1,210 @@
+package daemon_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gatehouse/access"
+	"gatehouse/persistence/disktest"
+	"gatehouse/persistence/store"
+)
+
+func TestMain(m *testing.M) {
+	disktest.Main()
+	os.Exit(m.Run())
+}
+
+// onDisk is a house whose data directory is on a disk that can be broken.
+func onDisk(t *testing.T) (*house, *disktest.Disk) {
+	t.Helper()
+	d, h := disktest.Mount(t), newHouse(t)
+	h.dir = filepath.Join(d.Dir(), "data")
+	return h, d
+}
+
+// ring is how many events wait in memory at most (actors.intakeLimit).
+const ring = 10_000
+
+// denials holds an unknown card to a reader n times.
+func (h *house) denials(n int) {
+	h.t.Helper()
+	for range n {
+		h.card("front", 1)
+	}
+}
+
+// account fails unless every event of this life is in the journal once, or one of
+// those that its gap records count.
+func (h *house) account(wantLost int) {
+	h.t.Helper()
+	times, last := map[access.Source]int{}, uint64(0)
+	gaps := uint64(0)
+	for {
+		list, err := h.d.Building.Events(last, 1000)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if len(list) == 0 {
+			break
+		}
+		for _, e := range list {
+			last = e.Seq
+			times[e.Source]++
+			if e.Kind == access.KindGap {
+				gaps += e.Count
+			}
+		}
+	}
+	lost := 0
+	for _, e := range h.events {
+		switch times[e.Source] {
+		case 0:
+			lost++
+		case 1:
+		default:
+			h.t.Errorf("%v %v is there %d times", e.Kind, e.Source, times[e.Source])
+		}
+	}
+	if uint64(lost) != gaps || lost != wantLost {
+		h.t.Errorf("%d events are lost, want %d; the gap records say %d", lost, wantLost, gaps)
+	}
+}
+
+// breakages are the ways in which a disk fails in the middle of the work.
+var breakages = map[string]disktest.Faults{
+	"writes fail": {Change: syscall.EIO},
+	"syncs fail":  {Sync: syscall.EIO},
+	"read-only":   {Change: syscall.EROFS},
+	"full":        {Change: syscall.ENOSPC},
+}
+
+// A disk that breaks in the middle: doors go on, nothing is called durable that is
+// not, alarms say so, and once the disk works again all is back to normal, with a
+// gap record for exactly what memory could not hold.
+func TestBrokenDisk(t *testing.T) {
+	for name, fault := range breakages {
+		t.Run(name, func(t *testing.T) {
+			h, d := onDisk(t)
+			h.start()
+			h.card("front", knownCard)
+			h.wantReleased("front", true)
+			h.sim.Advance(time.Minute)
+			durable := h.d.Building.LastEvent()
+
+			d.Set(fault)
+			h.card("front", knownCard)
+			h.wantReleased("front", false)
+			h.sim.Advance(149 * time.Millisecond)
+			h.wantReleased("front", false)
+			h.sim.Advance(time.Millisecond)
+			h.wantReleased("front", true)
+			h.newest(access.KindRecordLate)
+			h.newest(access.KindJournalDegraded)
+			if h.command(access.Command{Mode: access.LockedDown}, "back") {
+				t.Error("a lockdown is called saved")
+			}
+			h.newest(access.KindStoreDegraded)
+			h.card("back", knownCard)
+			if e := h.newest(access.KindDenied); e.Reason != access.ReasonLockdown {
+				t.Errorf("a card during the lockdown: %v", e.Reason)
+			}
+			h.sim.Advance(time.Minute)
+			if h.d.Building.LastEvent() != durable {
+				t.Error("something is called durable")
+			}
+			waiting := h.d.Building.Health().Waiting
+			const lost = 50
+			h.denials(ring - waiting + lost)
+			if health := h.d.Building.Health(); health.Ready || health.Waiting != ring || len(health.Degraded) != 2 {
+				t.Errorf("health: %+v", health)
+			}
+
+			d.Set(disktest.Faults{})
+			h.sim.Advance(10 * time.Second)
+			h.newest(access.KindJournalRestored)
+			h.newest(access.KindStoreRestored)
+			h.wantReady()
+			h.account(lost)
+
+			d.CutAt(0)
+			h.afterCut(d)
+		})
+	}
+}
+
+// afterCut: what was acknowledged before the power went is there.
+func (h *house) afterCut(d *disktest.Disk) {
+	h.t.Helper()
+	last := h.d.Building.LastEvent()
+	_ = h.d.Close() // the power is off; nothing runs that would write
+	d.Reboot(1)
+	h.lives++
+	h.start()
+	if err := h.d.Degraded(); err != nil {
+		h.t.Errorf("after a power cut: %v", err)
+	}
+	if got := h.status("back").Standing; got != access.LockedDown {
+		h.t.Errorf("after a power cut back is %v", got)
+	}
+	if got := h.d.Building.LastEvent(); got < last {
+		h.t.Errorf("after a power cut the journal ends at %d, %d were acknowledged", got, last)
+	}
+	h.stop()
+}
+
+// A store or journal that cannot be read at the start: the building runs on the
+// boot image. When the disk is back, so is everything.
+func TestUnreadableAtTheStart(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		store, journal bool
+	}{{"store", true, false}, {"0", false, true}, {"", true, true}} {
+		t.Run(fmt.Sprintf("%q", c.name), func(t *testing.T) {
+			h, d := onDisk(t)
+			h.start()
+			h.command(access.Command{Mode: access.LockedDown}, "back")
+			h.stop()
+			image, err := os.ReadFile(h.path(store.ImageName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Reboot(1) // the kernel forgets what it read
+			if c.name == "" {
+				t.Log("nothing at all can be read, the boot image neither: refused")
+				d.Set(disktest.Faults{Read: syscall.EIO})
+				if err := h.open(); err == nil || !strings.Contains(err.Error(), "input/output error") {
+					t.Errorf("started: %v", err)
+				}
+				d.Set(disktest.Faults{})
+				h.start()
+				h.stop()
+				return
+			}
+			d.Set(disktest.Faults{Name: c.name, Read: syscall.EIO})
+			h.start()
+			wantDegraded(t, h, c.store, c.journal)
+			if got := h.status("back").Standing; got != access.LockedDown {
+				t.Errorf("back is %v", got)
+			}
+			h.card("front", knownCard)
+			h.sim.Advance(150 * time.Millisecond)
+			h.wantReleased("front", true)
+			h.stop()
+			d.Set(disktest.Faults{})
+			if now, err := os.ReadFile(h.path(store.ImageName)); c.store && (err != nil || string(now) != string(image)) {
+				t.Errorf("the boot image was changed: %v", err)
+			}
+			h.start()
+			if err := h.d.Degraded(); err != nil {
+				t.Error(err)
+			}
+			h.wantReady()
+			h.stop()
+		})
+	}
+}
