@@ -170,6 +170,12 @@ CUTS ?= 2000
 powercut: ## cut the power under journal and store, e.g. make powercut CUTS=10000 or SEED=17
 	@CUTS=$(CUTS) go test -count=1 -v -run 'PowerCuts' -timeout 60m ./persistence/disktest
 
+# How often `make kill` kills a daemon.
+KILLS ?= 1000
+.PHONY: kill
+kill: ## kill a daemon under load at random points, e.g. make kill KILLS=5000
+	@KILLS=$(KILLS) go test -count=1 -v -run '^TestSweepKills$$' -timeout 60m ./cmd/gatehouse
+
 .PHONY: build
 build: ## build ./bin/gatehouse, one static file
 	@mkdir -p $(BIN)
