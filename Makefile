@@ -170,6 +170,10 @@ CUTS ?= 2000
 powercut: ## cut the power under journal and store, e.g. make powercut CUTS=10000 or SEED=17
 	@CUTS=$(CUTS) go test -count=1 -v -run 'PowerCuts' -timeout 60m ./persistence/disktest
 
+.PHONY: frozen
+frozen: ## freeze the disk for 5 s and compare how long decisions take
+	@RATIO=1 go test -count=1 -v -run '^TestFrozenDisk' ./cmd/gatehouse/daemon
+
 # How often `make kill` kills a daemon.
 KILLS ?= 1000
 .PHONY: kill

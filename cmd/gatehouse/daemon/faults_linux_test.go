@@ -4,14 +4,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"gatehouse/access"
+	"gatehouse/cmd/gatehouse/daemon"
 	"gatehouse/persistence/disktest"
 	"gatehouse/persistence/store"
+	"gatehouse/supervisor"
+	"gatehouse/supervisor/sim"
+	"gatehouse/supervisor/supervisortest"
 )
 
 func TestMain(m *testing.M) {
@@ -206,5 +211,124 @@ func TestUnreadableAtTheStart(t *testing.T) {
 			h.wantReady()
 			h.stop()
 		})
+	}
+}
+
+// A disk that hangs for five seconds, on virtual time: every decision is made at
+// the very instant of its card, the door opens at the limit to the millisecond,
+// what secures does not wait, and the alarm comes and goes.
+func TestFrozenDiskOnVirtualTime(t *testing.T) {
+	h, frozen := newHouse(t), false
+	h.hold = func(_, name string) sim.Hold {
+		switch {
+		case frozen && name == "commit":
+			return sim.Hold{Start: 5 * time.Second}
+		case frozen && name == "save":
+			return sim.Hold{Start: time.Minute}
+		}
+		return sim.Hold{}
+	}
+	h.start()
+	h.sim.Advance(time.Minute)
+	frozen = true
+	durable := h.d.Building.LastEvent()
+	for i, door := range []string{"front", "back"} {
+		at := h.sim.Now()
+		h.card(door, knownCard)
+		if e := h.newest(access.KindGranted); !e.Time.Equal(at) || string(e.Door) != door {
+			t.Errorf("card %d: at %v, granted %s at %v", i, at, e.Door, e.Time)
+		}
+		h.sim.Advance(149 * time.Millisecond)
+		h.wantReleased(door, false)
+		h.sim.Advance(time.Millisecond)
+		h.wantReleased(door, true)
+		if e := h.newest(access.KindRecordLate); string(e.Door) != door {
+			t.Errorf("late is %s", e.Door)
+		}
+	}
+	h.sim.Advance(time.Second)
+	if e := h.newest(access.KindJournalDegraded); e.Detail != "the disk has not answered for 1s" {
+		t.Errorf("alarm: %q", e.Detail)
+	}
+	if health := h.d.Building.Health(); health.Ready || health.Waiting == 0 || h.d.Building.LastEvent() != durable {
+		t.Errorf("health: %+v, durable %d", health, h.d.Building.LastEvent())
+	}
+	at := h.sim.Now()
+	if h.command(access.Command{Mode: access.LockedDown}, "front") {
+		t.Error("a lockdown is called saved")
+	}
+	if e := h.newest(access.KindModeChanged); !e.Time.Equal(at) {
+		t.Errorf("locked down at %v, told at %v", e.Time, at)
+	}
+	frozen = false
+	h.sim.Advance(2 * time.Minute)
+	h.newest(access.KindJournalRestored)
+	h.wantReady()
+	h.account(0)
+	h.stop()
+}
+
+// The same on real time, with a disk that does hang: the syncs under way wait in
+// the kernel while all decisions are made. How long they take beside those before
+// is measured; RATIO asserts it.
+func TestFrozenDiskOnRealTime(t *testing.T) {
+	h, d := onDisk(t)
+	real, events := supervisor.NewReal(1), make(chan access.Event, 4096)
+	h.change = func(o *daemon.Options) {
+		o.Executor, o.OnEvent = real, func(e access.Event) { events <- e }
+	}
+	if err := h.open(); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await := func(k access.Kind) {
+		t.Helper()
+		for !h.has(k) {
+			h.events = append(h.events, <-events)
+		}
+	}
+	decisions := func() time.Duration {
+		took := make([]time.Duration, 301)
+		for i := range took {
+			begin, before := real.Now(), len(h.events)
+			h.present("front", 1)
+			for len(h.events) == before || h.events[len(h.events)-1].Kind != access.KindDenied {
+				h.events = append(h.events, <-events)
+			}
+			took[i] = real.Now().Sub(begin)
+		}
+		slices.Sort(took)
+		return took[len(took)/2]
+	}
+	await(access.KindStarted)
+	sound := decisions()
+
+	d.Set(disktest.Faults{Frozen: true})
+	h.present("back", knownCard)
+	await(access.KindGranted)
+	for d.Stuck() == 0 {
+	}
+	frozen := decisions()
+	await(access.KindRecordLate)
+	await(access.KindJournalDegraded)
+	if health := h.d.Building.Health(); d.Stuck() == 0 || health.Ready {
+		t.Errorf("%d syncs hang, health: %+v", d.Stuck(), health)
+	}
+	if os.Getenv("RATIO") != "" {
+		real.Wait(nil, 5*time.Second)
+	}
+	d.Set(disktest.Faults{})
+	await(access.KindJournalRestored)
+	supervisortest.Eventually(t, real, "all is on disk", func() bool { return h.d.Building.Health().Waiting == 0 })
+	h.account(0)
+	if report, err := h.d.Stop(); err != nil {
+		t.Fatalf("%v: %+v", err, report)
+	}
+	ratio := float64(frozen) / float64(sound)
+	t.Logf("a decision takes %v (p50), %v with a frozen disk: %.2fx", sound, frozen, ratio)
+	if os.Getenv("RATIO") != "" && ratio > 1.5 {
+		t.Error("more than 1.5x")
 	}
 }

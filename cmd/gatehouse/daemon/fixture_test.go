@@ -90,8 +90,14 @@ func (h *house) stop() {
 	h.now = h.sim.Now().Add(time.Minute)
 }
 
-// card holds a card to the reader in at a door.
+// card holds a card to the reader in at a door and waits for what comes of it.
 func (h *house) card(door string, number uint64) {
+	h.t.Helper()
+	h.present(door, number)
+	h.sim.Quiesce()
+}
+
+func (h *house) present(door string, number uint64) {
 	h.t.Helper()
 	format, err := access.ParseFormat("H10302")
 	if err != nil {
@@ -102,7 +108,6 @@ func (h *house) card(door string, number uint64) {
 		h.t.Fatal(err)
 	}
 	h.rig.Present(door+"/in", devices.CardRead{Bits: bits, Raw: raw})
-	h.sim.Quiesce()
 }
 
 func (h *house) released(door string) bool { return h.rig.Lock(door + "/lock").Released() }
