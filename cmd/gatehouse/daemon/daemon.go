@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/rs/zerolog"
 
@@ -234,7 +235,17 @@ func JournalDir(data string) string { return filepath.Join(data, "journal") }
 
 func (d *Daemon) journalDir() string { return JournalDir(d.opts.Data) }
 
+// openStore opens the store, on a full disk in the room that the reserve leaves.
 func (d *Daemon) openStore() error {
+	room := reserve{data: d.opts.Data}
+	err := d.openStoreIn(room)
+	if errors.Is(err, syscall.ENOSPC) && room.give() {
+		err = d.openStoreIn(room)
+	}
+	return err
+}
+
+func (d *Daemon) openStoreIn(room reserve) error {
 	open := func() (*store.Store, error) {
 		return store.Open(store.Options{Dir: d.opts.Data, Random: rand.Reader})
 	}
@@ -245,7 +256,7 @@ func (d *Daemon) openStore() error {
 	if err := d.take(s); err != nil {
 		return errors.Join(err, s.Close())
 	}
-	d.store = &liveStore{open: open, s: s}
+	d.store = &liveStore{open: open, s: s, reserve: room}
 	return nil
 }
 
@@ -332,6 +343,9 @@ func (d *Daemon) buses() map[string]func(context.Context) error {
 
 // Start starts the tree.
 func (d *Daemon) Start(edge ...supervisor.ChildSpec) error {
+	if d.store != nil {
+		d.store.reserve.take()
+	}
 	if d.change > 0 {
 		d.Building.NoteRules(d.change)
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"sync"
+	"syscall"
 
 	"gatehouse/access"
 	"gatehouse/persistence/journal"
@@ -73,14 +74,24 @@ func (l *liveJournal) Close() error { return l.current().Close() }
 
 // liveStore is a store that is opened again after a failure.
 type liveStore struct {
-	open   func() (*store.Store, error)
-	s      *store.Store
-	broken bool
+	open    func() (*store.Store, error)
+	s       *store.Store
+	broken  bool
+	reserve reserve
 }
 
 // SaveDoors keeps the doors' modes, in a newly opened store if the last write
-// failed.
+// failed, and on a full disk in the room that the reserve leaves.
 func (l *liveStore) SaveDoors(changes []access.DoorMemory) error {
+	err := l.save(changes)
+	if errors.Is(err, syscall.ENOSPC) && l.reserve.give() {
+		err = l.save(changes)
+	}
+	l.reserve.take()
+	return err
+}
+
+func (l *liveStore) save(changes []access.DoorMemory) error {
 	if l.broken {
 		_ = l.s.Close() // its failure is why there will be a new one
 		fresh, err := l.open()
