@@ -111,7 +111,7 @@ func TestWhatACutLeavesOfANewFile(t *testing.T) {
 		{true, true, []string{"whole"}},
 	} {
 		found := map[string]bool{}
-		for seed := range uint64(300) {
+		for seed := range uint64(150) {
 			d.Format()
 			write(t, path, text, 0, c.file)
 			if c.dir {

@@ -467,3 +467,47 @@ func TestStartOnAFullDisk(t *testing.T) {
 		h.stop()
 	}
 }
+
+// The power goes at each of the first changes of a new building, the making of its
+// data directory included: the next start works, and has what was acknowledged.
+func TestSweepPowerCutAtTheFirstStart(t *testing.T) {
+	h, d := onDisk(t)
+	survived := 0
+	for cut := 1; cut <= 90; cut += everyCut {
+		d.Format()
+		d.CutAt(cut)
+		saved, last := h.briefLife(cut)
+		if saved {
+			survived++
+		}
+		d.Reboot(uint64(cut))
+		h.start()
+		if err := h.d.Degraded(); err != nil {
+			t.Fatalf("cut %d: %v", cut, err)
+		}
+		if got := h.status("back").Standing; saved && got != access.LockedDown || h.d.Building.LastEvent() < last {
+			t.Errorf("cut %d: back is %v, saved %v; %d events, acknowledged %d", cut, got, saved, h.d.Building.LastEvent(), last)
+		}
+		h.stop()
+	}
+	if lives := 90 / everyCut; survived == 0 || survived > lives*2/3 {
+		t.Errorf("%d of %d lives saved their lockdown: the cuts come at the wrong places", survived, lives)
+	}
+}
+
+// briefLife goes as far as the power lets it, and says what was acknowledged.
+func (h *house) briefLife(cut int) (saved bool, last uint64) {
+	h.t.Helper()
+	if err := h.open(); err != nil {
+		return false, 0 // no power
+	}
+	if err := h.d.Start(); err != nil {
+		h.t.Fatalf("cut %d: %v", cut, err)
+	}
+	h.sim.Quiesce()
+	h.card("front", knownCard)
+	saved = h.command(access.Command{Mode: access.LockedDown}, "back")
+	last = h.d.Building.LastEvent()
+	_ = h.d.Close() // the power is off, or goes now
+	return saved, last
+}
