@@ -168,6 +168,22 @@ otp: ## compare the supervisor with Erlang's, e.g. make otp SCRIPTS=20000 or SCR
 journal-10m: ## open a journal of 10 million events; JOURNAL_EVENTS=... for another size
 	@JOURNAL_EVENTS=$${JOURNAL_EVENTS:-10000000} go test -count=1 -run "^TestOpenReadsFootersAndTheNewestSegment$$" -bench "^BenchmarkOpen$$" -benchtime 3x -v -timeout 30m ./persistence/journal | grep -v "^=== RUN"
 
+# How many power cuts `make powercut` makes; or the seed of its only life.
+CUTS ?= 2000
+.PHONY: powercut
+powercut: ## cut the power under journal and store, e.g. make powercut CUTS=10000 or SEED=17
+	@CUTS=$(CUTS) KNOWN_FAULTS=$(KNOWN_FAULTS) go test -count=1 -v -run 'PowerCuts' -timeout 60m ./persistence/disktest
+
+.PHONY: frozen
+frozen: ## freeze the disk for 5 s and compare how long decisions take
+	@RATIO=1 go test -count=1 -v -run '^TestFrozenDisk' ./cmd/gatehouse/daemon
+
+# How often `make kill` kills a daemon.
+KILLS ?= 1000
+.PHONY: kill
+kill: ## kill a daemon under load at random points, e.g. make kill KILLS=5000
+	@KILLS=$(KILLS) go test -count=1 -v -run '^TestSweepKills$$' -timeout 60m ./cmd/gatehouse
+
 .PHONY: build
 build: ## build ./bin/gatehouse, one static file
 	@mkdir -p $(BIN)

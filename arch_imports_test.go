@@ -65,6 +65,7 @@ var homes = []home{
 	{"go.uber.org/goleak", []string{testSupport}, "it is for tests"},
 	{"pgregory.net/rapid", []string{testSupport}, "it is for tests"},
 	{"github.com/rogpeppe/go-internal", []string{testSupport}, "it is for tests"},
+	{"github.com/hanwen/go-fuse", []string{testSupport}, "the product runs on the disk that it is given; only tests make one"},
 	{"golang.org/x/tools", nil, "it is for the architecture test"},
 }
 
@@ -94,6 +95,10 @@ func checkImports(h *house) []finding {
 		}
 		for _, spec := range f.syntax.Imports {
 			target, ours := houseDir(importPath(spec.Path.Value))
+			if ours && livesIn(target, testSupport) && !livesIn(f.dir(), testSupport) {
+				out = append(out, h.at("imports", f, spec.Pos(), "%s may not import %s: it is for tests", f.dir(), target))
+				continue
+			}
 			if ours && !l.permits(f.dir(), target) {
 				out = append(out, h.at("imports", f, spec.Pos(), "%s may not import %s: %s", f.dir(), target, l.why))
 			}

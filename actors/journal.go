@@ -15,11 +15,21 @@ import (
 type recorder struct {
 	b     *Building
 	busy  bool
-	pause bool // after an error, until the retry timer
+	since time.Time // the commit under way began
+	pause bool      // after an error, until the retry timer
 	em    *emitter
 }
 
-const commitTask = "commit"
+// The task and the timers of the recorder.
+const (
+	commitTask = "commit"
+	retryTimer = "retry"
+	stallTimer = "stall"
+)
+
+// stallLimit is how long a commit may take before it is an alarm. A disk that
+// hangs fails no call, so nothing else would say what is wrong.
+const stallLimit = time.Second
 
 // Start takes up what an earlier life left behind.
 func (r *recorder) Start(c *supervisor.Context) error {
@@ -34,10 +44,15 @@ func (r *recorder) Receive(c *supervisor.Context, msg any) error {
 	case wake:
 		r.next(c)
 	case supervisor.Tick:
+		if m.Key == stallTimer {
+			r.stalled(c)
+			return nil
+		}
 		r.pause = false
 		r.next(c)
 	case supervisor.TaskDone:
 		r.busy = false
+		c.CancelTimer(stallTimer)
 		r.committed(c, m)
 	}
 	return nil
@@ -59,6 +74,23 @@ func (r *recorder) next(c *supervisor.Context) {
 	}) == nil
 	if !r.busy {
 		r.b.intake.giveBack()
+		return
+	}
+	r.since = c.Now()
+	c.After(stallTimer, stallLimit)
+}
+
+// stalled raises the alarm while the commit still hangs; its end clears it.
+func (r *recorder) stalled(c *supervisor.Context) {
+	if r.busy {
+		r.degraded(fmt.Errorf("the disk has not answered for %v", c.Now().Sub(r.since)))
+	}
+}
+
+func (r *recorder) degraded(err error) {
+	if r.b.health.setJournal(fmt.Errorf("events wait in memory: %w", err)) {
+		r.em.emit(access.Event{Kind: access.KindJournalDegraded, Detail: err.Error()})
+		r.b.cfg.Log.Error().Err(err).Msg("journal degraded: doors go on, events wait in memory")
 	}
 }
 
@@ -77,12 +109,9 @@ func (b *Building) commit(ctx context.Context, batch []access.Event) error {
 
 func (r *recorder) committed(c *supervisor.Context, done supervisor.TaskDone) {
 	if done.Err != nil {
-		if r.b.health.setJournal(fmt.Errorf("events wait in memory: %w", done.Err)) {
-			r.em.emit(access.Event{Kind: access.KindJournalDegraded, Detail: done.Err.Error()})
-			r.b.cfg.Log.Error().Err(done.Err).Msg("journal degraded: doors go on, events wait in memory")
-		}
+		r.degraded(done.Err)
 		r.pause = true
-		c.After("retry", r.b.retry())
+		c.After(retryTimer, r.b.retry())
 		return
 	}
 	r.b.intake.done()

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/rs/zerolog"
 
@@ -136,10 +137,30 @@ func (d *Daemon) claim() error {
 	if !missing {
 		return nil
 	}
-	if err := os.MkdirAll(d.opts.Data, 0o700); err != nil {
+	if err := makeDir(d.opts.Data); err != nil {
 		return fmt.Errorf("the data directory cannot be made: %w; name another with --data", err)
 	}
 	return d.own()
+}
+
+// makeDir makes a directory durably, with those above it: what is synced in a
+// directory whose own name is not on disk is gone after a power cut.
+func makeDir(path string) error {
+	parent := filepath.Dir(path)
+	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) && parent != path {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return err
+	}
+	above, err := os.Open(parent)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = above.Close() }() // opened for reading
+	return above.Sync()
 }
 
 // own takes the data directory for this process alone.
@@ -223,7 +244,17 @@ func JournalDir(data string) string { return filepath.Join(data, "journal") }
 
 func (d *Daemon) journalDir() string { return JournalDir(d.opts.Data) }
 
+// openStore opens the store, on a full disk in the room that the reserve leaves.
 func (d *Daemon) openStore() error {
+	room := reserve{data: d.opts.Data}
+	err := d.openStoreIn(room)
+	if errors.Is(err, syscall.ENOSPC) && room.give() {
+		err = d.openStoreIn(room)
+	}
+	return err
+}
+
+func (d *Daemon) openStoreIn(room reserve) error {
 	open := func() (*store.Store, error) {
 		return store.Open(store.Options{Dir: d.opts.Data, Random: rand.Reader})
 	}
@@ -234,7 +265,7 @@ func (d *Daemon) openStore() error {
 	if err := d.take(s); err != nil {
 		return errors.Join(err, s.Close())
 	}
-	d.store = &liveStore{open: open, s: s}
+	d.store = &liveStore{open: open, s: s, reserve: room}
 	return nil
 }
 
@@ -335,6 +366,9 @@ func (d *Daemon) buses() map[string]func(context.Context) error {
 
 // Start starts the tree.
 func (d *Daemon) Start(edge ...supervisor.ChildSpec) error {
+	if d.store != nil {
+		d.store.reserve.take()
+	}
 	if d.change > 0 {
 		d.Building.NoteRules(d.change)
 	}

@@ -57,6 +57,9 @@ func TestDiskFailsAndRecovers(t *testing.T) {
 	h.newest(access.KindJournalRestored)
 	h.wantReady()
 
+	if err := os.Remove(h.path("reserve")); err != nil { // it would save the change
+		t.Fatal(err)
+	}
 	h.fill(storeFile)
 	if saved := h.command(access.Command{Mode: access.LockedDown}, "back"); saved {
 		t.Error("saved on a full disk")

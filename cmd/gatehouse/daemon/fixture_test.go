@@ -39,6 +39,7 @@ type house struct {
 	now    time.Time
 	lives  uint64
 	change func(*daemon.Options) // of every life to come
+	hold   func(owner, name string) sim.Hold
 
 	sim    *sim.Sim
 	d      *daemon.Daemon
@@ -58,7 +59,7 @@ func newHouse(t testing.TB) *house {
 // open opens a new life.
 func (h *house) open() error {
 	h.lives++
-	h.sim, h.events = sim.New(h.lives, sim.Options{Start: h.now}), nil
+	h.sim, h.events = sim.New(h.lives, sim.Options{Start: h.now, Hold: h.hold}), nil
 	o := daemon.Options{
 		Site: h.site, Data: h.dir, Executor: h.sim, Drivers: []devices.Driver{h.rig.Driver()}, Log: zerolog.Nop(),
 		Clock: access.ClockVirtual, Boot: h.lives, OnEvent: func(e access.Event) { h.events = append(h.events, e) },
@@ -90,8 +91,14 @@ func (h *house) stop() {
 	h.now = h.sim.Now().Add(time.Minute)
 }
 
-// card holds a card to the reader in at a door.
+// card holds a card to the reader in at a door and waits for what comes of it.
 func (h *house) card(door string, number uint64) {
+	h.t.Helper()
+	h.present(door, number)
+	h.sim.Quiesce()
+}
+
+func (h *house) present(door string, number uint64) {
 	h.t.Helper()
 	format, err := access.ParseFormat("H10302")
 	if err != nil {
@@ -102,7 +109,6 @@ func (h *house) card(door string, number uint64) {
 		h.t.Fatal(err)
 	}
 	h.rig.Present(door+"/in", devices.CardRead{Bits: bits, Raw: raw})
-	h.sim.Quiesce()
 }
 
 func (h *house) released(door string) bool { return h.rig.Lock(door + "/lock").Released() }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"slices"
+	"syscall"
 
 	"github.com/rs/zerolog"
 
@@ -86,14 +87,24 @@ func (l *liveJournal) record(damage error, gaps []journal.Gap) error {
 // or sync failed is never called durable again until it was read anew. Its calls
 // come from one worker at a time.
 type liveStore struct {
-	open   func() (*store.Store, error)
-	s      *store.Store
-	broken bool
+	open    func() (*store.Store, error)
+	s       *store.Store
+	broken  bool
+	reserve reserve
 }
 
 // SaveDoors keeps the doors' modes, in a newly opened store if the last write
-// failed.
+// failed, and on a full disk in the room that the reserve leaves.
 func (l *liveStore) SaveDoors(changes []access.DoorMemory) error {
+	err := l.save(changes)
+	if errors.Is(err, syscall.ENOSPC) && l.reserve.give() {
+		err = l.save(changes)
+	}
+	l.reserve.take()
+	return err
+}
+
+func (l *liveStore) save(changes []access.DoorMemory) error {
 	if l.broken {
 		_ = l.s.Close() // its failure is why there will be a new one
 		fresh, err := l.open()

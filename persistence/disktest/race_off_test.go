@@ -1,0 +1,5 @@
+//go:build !race
+
+package disktest_test
+
+const defaultCuts = 300
