@@ -2,8 +2,11 @@ package journal
 
 import (
 	"errors"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"gatehouse/access"
@@ -128,5 +131,30 @@ func TestAFailedSegmentIsSealedAsACopy(t *testing.T) {
 	}
 	if _, err := verify(d, "j", "b"); err != nil {
 		t.Error(err)
+	}
+}
+
+// A power cut at any operation of setting damage aside costs nothing more: the
+// next Open comes to the same end.
+func TestPowerCutsWhileSettingAside(t *testing.T) {
+	files, want := manySegments(t)
+	names := slices.Sorted(maps.Keys(files)) // the segments, then bounds
+	for _, name := range []string{names[2], names[len(names)-2]} {
+		for at := 1; at <= 16; at++ {
+			for seed := range uint64(5) {
+				d := diskOf(files)
+				d.rnd = rand.New(rand.NewPCG(seed, 4))
+				d.names[name].seen[50] ^= 1
+				d.names[name].platter[50] ^= 1
+				d.planned[at] = fault(seed % 3)
+				o := Options{Dir: "j", Building: "b", SegmentBytes: 1200, Quarantine: true, fs: d}
+				_, _ = Open(o)
+				d.off = true
+				d.reboot()
+				if err := mended(d, o, want); err != nil {
+					t.Fatalf("%s, operation %d, seed %d: %v", name, at, seed, err)
+				}
+			}
+		}
 	}
 }
