@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+
 	"gatehouse/supervisor"
 	"gatehouse/supervisor/supervisortest"
 )
@@ -300,4 +302,90 @@ func TestSenderOfAnAbandonedLife(t *testing.T) {
 	equal(t, "to itself", supervisor.Down, <-said)
 	equal(t, "to others", supervisor.Down, <-said)
 	equal(t, "nobody's", supervisor.Down, supervisor.Sender{}.Send(w.ref("b"), "x"))
+}
+
+// TestStopDoesNotWaitForOnEvent: an OnEvent that hangs, against the rules, in the
+// last word of an actor or of a supervisor below the root.
+func TestStopDoesNotWaitForOnEvent(t *testing.T) {
+	for _, path := range []string{"root/s/a", "root/s", "root/b"} {
+		t.Run(path, func(t *testing.T) {
+			gate := supervisortest.NewGate()
+			log := &supervisortest.Log{}
+			sys, err := supervisor.Start(spec{StopBudget: time.Millisecond, Children: kids{
+				supervised("s", spec{Children: kids{log.Child("a", probe{})}}), log.Child("b", probe{}),
+			}}, supervisor.Options{OnEvent: func(e supervisor.Event) {
+				if e.Kind == supervisor.EventExited && e.Path == path {
+					gate.Pass()
+				}
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sys.Stop() // the gate is closed
+			gate.Open()
+			supervisortest.NoLeaks(t, sys)
+		})
+	}
+}
+
+// TestNobodyListensNobodyLooks: stacks are taken for those who see them.
+func TestNobodyListensNobodyLooks(t *testing.T) {
+	for _, listens := range []bool{false, true} {
+		gate, log := supervisortest.NewGate(), &supervisortest.Log{}
+		a := log.Child("a", probe{})
+		a.StopDeadline = supervisor.Brutal
+		sys, err := supervisor.Start(spec{Children: kids{a}}, supervisor.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub := sys.Subscribe(100)
+		if !listens {
+			sub.Close()
+		}
+		sys.Ref("root/a").Send(supervisortest.Do(func(ctx) error { gate.Pass(); return nil }))
+		<-gate.Entered()
+		sys.Stop()
+		equal(t, "stacks", map[bool]int{false: 0, true: 1}[listens], supervisor.StacksTaken(sys))
+		gate.Open()
+		supervisortest.NoLeaks(t, sys)
+	}
+}
+
+// TestStacksCostLittle: when a profile takes long, there are fewer of them.
+func TestStacksCostLittle(t *testing.T) {
+	for cost, want := range map[time.Duration]int{0: 10, 15 * time.Millisecond: 7, time.Second: 1} {
+		equal(t, cost.String(), want, supervisor.StacksWithinASecond(cost))
+	}
+}
+
+// TestProtoactorsMessagesAreLikeOthers: only protoactor can say them.
+func TestProtoactorsMessagesAreLikeOthers(t *testing.T) {
+	w := simWorld(t)
+	w.start(spec{Children: kids{w.log.Child("a", probe{})}})
+	w.log.Take()
+	for _, msg := range []any{&actor.Started{}, &actor.Stopping{}, &actor.Stopped{}, &actor.Stop{}, &actor.Restart{}, &actor.PoisonPill{}} {
+		w.send("a", msg)
+	}
+	w.advance(0)
+	equal(t, "got", 6, len(w.log.Take()))
+	equal(t, "lives", uint64(1), w.node("a").Incarnation)
+}
+
+// TestLeftoversAreForgotten: of places that are gone, those remain of which
+// something still runs, and not many others.
+func TestLeftoversAreForgotten(t *testing.T) {
+	w := simWorld(t, holdAll)
+	kind := w.log.Child("", stuck())
+	kind.StopDeadline = supervisor.Brutal
+	w.start(spec{Strategy: supervisor.Dynamic, Children: kids{kind}})
+	for range 100 {
+		w.startChild("", "a")
+		w.stopChild("", "a")
+		for w.sim.Release("root/a", "deaf") {
+			w.sim.Quiesce()
+		}
+	}
+	if n := supervisor.Leftovers(w.sys); n > 2 {
+		t.Errorf("%d places are kept, nothing runs", n)
+	}
 }

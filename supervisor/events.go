@@ -102,17 +102,22 @@ func (t *streams) end() {
 	t.list.Store(nil)
 }
 
+// heard reports whether anybody listens. OnEvent does not in the last resort: it
+// may be what hangs.
+func (s *System) heard() bool { return s.tellsOnEvent() || len(s.streams.all()) > 0 }
+
+func (s *System) tellsOnEvent() bool { return s.opts.OnEvent != nil && !s.lastResort.Load() }
+
 // emit tells an event to all who listen.
 func (s *System) emit(e Event) {
-	all := s.streams.all()
-	if s.opts.OnEvent == nil && len(all) == 0 {
+	if !s.heard() {
 		return
 	}
 	e.Time = s.exec.Now()
-	for _, u := range all {
+	for _, u := range s.streams.all() {
 		u.offer(e)
 	}
-	if s.opts.OnEvent != nil {
+	if s.tellsOnEvent() {
 		defer s.survivePanic()
 		s.opts.OnEvent(e)
 	}

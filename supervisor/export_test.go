@@ -1,5 +1,7 @@
 package supervisor
 
+import "time"
+
 // Occupy takes the name of a place's process, as a stranger to the tree could,
 // until free is called. False: the name was taken.
 func (r Ref) Occupy() (free func(), ok bool) {
@@ -25,3 +27,21 @@ func Taken(r Ref) int {
 	defer m.mu.Unlock()
 	return len(m.asks.taken)
 }
+
+// StacksTaken is how many stacks of stuck actors were asked for just now.
+func StacksTaken(s *System) int { return s.stacks.n }
+
+// StacksWithinASecond is how many profiles of this cost are taken within a second.
+func StacksWithinASecond(cost time.Duration) (n int) {
+	var l limiter
+	for range 20 {
+		if l.allow(time.Unix(1, 0), stacksPerSecond) {
+			l.spend(cost)
+			n++
+		}
+	}
+	return n
+}
+
+// Leftovers is how many places are kept that are no more in the tree.
+func Leftovers(s *System) int { return len(s.leftovers) }

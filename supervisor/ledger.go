@@ -180,8 +180,12 @@ func (g *group) addFrame(line string) {
 	g.stack += fmt.Sprintf("%s %s\n", name, fields[len(fields)-1])
 }
 
-// stacksPerSecond bounds what many stuck actors cost: a profile stops the world.
-const stacksPerSecond = 10
+// What many stuck actors may cost in a second: a profile stops the world, and
+// takes the longer the more goroutines there are.
+const (
+	stacksPerSecond   = 10
+	profilesPerSecond = 100 * time.Millisecond
+)
 
 // stackOf is the stacks of the goroutines that work for a place right now.
 func (s *System) stackOf(path string) string {
@@ -192,10 +196,13 @@ func (s *System) stackOf(path string) string {
 func (s *System) handlerStack(path string) string { return s.limitedStacks(path, false) }
 
 func (s *System) limitedStacks(path string, workers bool) string {
-	if !s.stacks.allow(s.exec.Now(), stacksPerSecond) {
+	begin := s.exec.Now()
+	if !s.stacks.allow(begin, stacksPerSecond) {
 		return "stack left out: too many within a second"
 	}
-	return s.stacksOf(goroutines(), path, workers)
+	groups := goroutines()
+	s.stacks.spend(s.exec.Now().Sub(begin))
+	return s.stacksOf(groups, path, workers)
 }
 
 func (s *System) stacksOf(groups []*group, path string, workers bool) string {
@@ -217,14 +224,22 @@ type limiter struct {
 	mu   sync.Mutex
 	from time.Time
 	n    int
+	cost time.Duration
 }
 
 func (l *limiter) allow(now time.Time, most int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(l.from) >= time.Second {
-		l.from, l.n = now, 0
+		l.from, l.n, l.cost = now, 0, 0
 	}
 	l.n++
-	return l.n <= most
+	return l.n <= most && l.cost < profilesPerSecond
+}
+
+// spend notes what it took.
+func (l *limiter) spend(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cost += d
 }

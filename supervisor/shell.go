@@ -61,23 +61,36 @@ type shell struct {
 	cancel    context.CancelFunc
 }
 
+// What protoactor says. A user may send its types too, which are messages like
+// others.
+type (
+	processStarted struct{}
+	processStopped struct{}
+)
+
 // Receive is called by protoactor with its own messages.
-func (sh *shell) Receive(pc actor.Context) { sh.handle(pc.Message()) }
+func (sh *shell) Receive(pc actor.Context) {
+	switch pc.Message().(type) {
+	case *actor.Started:
+		sh.handle(processStarted{})
+	case *actor.Stopped:
+		sh.handle(processStopped{})
+	}
+}
 
 // handle is called on the life's turns, for every message.
 func (sh *shell) handle(msg any) {
 	if sh.sup != nil {
 		sh.sup.mu.Lock()
-		defer sh.sup.mu.Unlock()
-		if sh.sup.dead {
+		defer sh.sup.leave()
+		if sh.sup.dead.Load() {
 			return
 		}
 	}
 	switch msg := msg.(type) {
-	case *actor.Started:
+	case processStarted:
 		sh.begin()
-	case *actor.Stopping:
-	case *actor.Stopped:
+	case processStopped:
 		sh.ended()
 	case stopSignal:
 		sh.box.setAgain(msg.again)
@@ -325,10 +338,7 @@ func (sh *shell) abandon(r Reason, again bool) bool {
 		}
 	}
 	if sh.cancelAll(); stuck {
-		sh.sys.emit(Event{
-			Kind: EventAbandoned, Path: sh.node.path, Incarnation: sh.epoch,
-			Reason: r, Detail: sh.sys.stackOf(sh.node.path),
-		})
+		sh.tellAbandoned(r)
 	}
 	if sh.sup != nil {
 		sh.sup.abandonAll()
@@ -340,6 +350,16 @@ func (sh *shell) abandon(r Reason, again bool) bool {
 	sh.settle(r)
 	sh.sys.countAbandoned()
 	return true
+}
+
+// tellAbandoned takes the stack only when somebody wants to see it.
+func (sh *shell) tellAbandoned(r Reason) {
+	if sh.sys.heard() {
+		sh.sys.emit(Event{
+			Kind: EventAbandoned, Path: sh.node.path, Incarnation: sh.epoch,
+			Reason: r, Detail: sh.sys.stackOf(sh.node.path),
+		})
+	}
 }
 
 // fence revokes all that this life could still do. It reports whether something

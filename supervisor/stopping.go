@@ -110,10 +110,23 @@ func (s *supervision) empty() bool { return s.lives == 0 && s.alive == 0 }
 // abandonAll gives up the whole subtree; called by a parent that gave up this
 // supervisor.
 func (s *supervision) abandonAll() {
-	s.mu.Lock()
+	s.dead.Store(true)
+	if !s.sh.sys.lastResort.Load() {
+		s.mu.Lock()
+	} else if !s.mu.TryLock() {
+		return // a turn of it hangs in a hook: it does this itself, if it ever comes back
+	}
 	defer s.mu.Unlock()
-	s.dead = true
 	s.abandonChildren(false)
+}
+
+// leave ends what began with mu.Lock in a turn.
+func (s *supervision) leave() {
+	s.mu.Unlock()
+	if s.dead.Load() && s.mu.TryLock() {
+		defer s.mu.Unlock()
+		s.abandonChildren(false)
+	}
 }
 
 func (s *supervision) abandonChildren(report bool) {

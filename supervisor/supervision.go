@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -67,7 +68,7 @@ type supervision struct {
 	spec     *SupervisorSpec
 	children []*child
 	window   window
-	dead     bool // abandoned
+	dead     atomic.Bool // abandoned
 	plan     int
 	stopping bool // first part of the plan:
 	low      int  // those from here on are down already

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,8 @@ type Options struct {
 	// OnEvent is told what happens, on the goroutine where it happens: on many at
 	// once, so it must not block. It may look and send (Tree, Ref.Send), it must
 	// not wait (Ask, Stop). A panic in it is counted (Ledger.HookPanics).
+	// Once Stop has to give up the root itself, it is called no more: it may be what
+	// hangs. A Subscription is still told.
 	OnEvent func(Event)
 	// OnFatal is told when the root supervisor gave up; the tree is down.
 	OnFatal func(Reason)
@@ -54,12 +57,15 @@ type System struct {
 	placing   sync.RWMutex
 	places    map[string]*node
 	leftovers map[*node]bool // forgotten, but something of them still runs, or was given up
+	tidyAt    int            // how many of these there may be before one looks which still are
 	claims    claims
 
 	up, down chan struct{}
 	upOnce   sync.Once
 	reason   Reason // of the root's exit, once down is closed
 	stopping atomic.Bool
+	// lastResort: Stop gives up the root. It waits for nobody and calls no hook.
+	lastResort atomic.Bool
 
 	actors, timers, workers, zombies atomic.Int64
 	dead                             deadLetters
@@ -165,6 +171,7 @@ func (s *System) Stop() StopReport {
 // giveUpRoot is the last resort; it reports whether the tree is down. If it
 // cannot abandon the root, the root is just ending, or another Stop did it.
 func (s *System) giveUpRoot() (down bool) {
+	s.lastResort.Store(true)
 	if !s.rootSh.abandon(Reason{Kind: ExitKilled}, false) {
 		return s.exec.Wait(s.down, DefaultGrace)
 	}
@@ -199,13 +206,12 @@ func (s *System) forgetPlace(n *node) {
 	s.placing.Lock()
 	defer s.placing.Unlock()
 	delete(s.places, n.path)
-	for old := range s.leftovers {
-		if !old.haunted() {
-			delete(s.leftovers, old)
-		}
+	if !n.haunted() {
+		return
 	}
-	if n.haunted() {
-		s.leftovers[n] = true
+	if s.leftovers[n] = true; len(s.leftovers) > s.tidyAt {
+		maps.DeleteFunc(s.leftovers, func(n *node, _ bool) bool { return !n.haunted() })
+		s.tidyAt = 2 * len(s.leftovers) // all of them for each new one would be quadratic
 	}
 }
 

@@ -125,6 +125,9 @@ func (w *watch) running(age, tick uint32) bool {
 
 // report makes an event of every handler that has become slow.
 func (w *watch) report(tick uint32) {
+	if !w.sys.heard() {
+		return
+	}
 	w.sys.root.walk(func(n *node) {
 		box := n.box.Load()
 		if box == nil || !box.reportSlow(tick) {
