@@ -74,8 +74,21 @@ func (l *liveJournal) Close() error { return l.current().Close() }
 // liveStore is a store that is opened again after a failure.
 type liveStore struct {
 	open   func() (*store.Store, error)
-	s      *store.Store
 	broken bool
+
+	mu sync.RWMutex
+	s  *store.Store
+}
+
+func (l *liveStore) current() *store.Store {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.s
+}
+
+// Lookup finds who a card belongs to.
+func (l *liveStore) Lookup(card access.Card) (access.Person, bool, error) {
+	return l.current().Lookup(card)
 }
 
 // SaveDoors keeps the doors' modes, in a newly opened store if the last write
@@ -87,7 +100,9 @@ func (l *liveStore) SaveDoors(changes []access.DoorMemory) error {
 		if err != nil {
 			return err
 		}
+		l.mu.Lock()
 		l.s, l.broken = fresh, false
+		l.mu.Unlock()
 	}
 	err := l.s.SaveDoors(changes)
 	l.broken = errors.Is(err, store.ErrBroken)
