@@ -37,6 +37,7 @@ type commands struct {
 	Check   checkCmd   `cmd:"" help:"Check a site file: every mistake with its line and column."`
 	Demo    demoCmd    `cmd:"" help:"Run a building on virtual devices, with people coming and going."`
 	Replay  replayCmd  `cmd:"" help:"Push recorded badge events through a building in virtual time."`
+	People  peopleCmd  `cmd:"" help:"Import people from a file, or erase a person."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

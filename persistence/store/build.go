@@ -127,7 +127,7 @@ func (b *build) settle(s *spill, stage string, choose func(old *entry, fresh []e
 		if err != nil {
 			return err
 		}
-		slices.SortStableFunc(list, func(x, y entry) int {
+		slices.SortFunc(list, func(x, y entry) int {
 			return cmp.Or(cmp.Compare(hash(x.key), hash(y.key)), bytes.Compare(x.key, y.key), cmp.Compare(x.place, y.place))
 		})
 		for len(list) > 0 {

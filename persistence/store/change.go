@@ -72,6 +72,10 @@ func (d *draft) add(id string, v value) {
 }
 
 func (d *draft) holder(id, before, after []byte) {
+	if len(d.values) == maxValues {
+		d.add(string(id), value{})
+		return
+	}
 	v := value{Holder: access.CardholderID(id)}
 	for dst, row := range map[*json.RawMessage][]byte{&v.Before: before, &v.After: after} {
 		if row != nil {
@@ -91,10 +95,13 @@ func (d *draft) credential(card, before, after []byte) {
 		dst *json.RawMessage
 		row []byte
 	}{{&v.Before, before}, {&v.After, after}} {
-		if side.row != nil {
-			c, err := parseCredential(card, side.row)
+		if side.row == nil {
+			continue
+		}
+		c, err := parseCredential(card, side.row)
+		v.Holder, id = c.Holder, c.ID
+		if len(d.values) < maxValues {
 			d.note(side.dst, c, err)
-			v.Holder, id = c.Holder, c.ID
 		}
 	}
 	d.add(string(id), v)
