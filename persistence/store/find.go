@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sort"
 )
 
 // root is where a bucket's tree begins: at a page, or in the bytes of its element.
@@ -73,35 +74,35 @@ func (f *finder) page(id uint64) (b []byte, kind uint16, err error) {
 	return b, ne.Uint16(b[8:]), nil
 }
 
-// search looks for key in a page: in a branch it gives the child that may hold
-// it, in a leaf its record, nil if it is not there.
+// search looks for key in a page, as bbolt does: in a branch it gives the child
+// that may hold it, in a leaf its record, nil if it is not there. Keys out of order
+// make it miss a record, which is damage, since every group exists.
 func search(b []byte, kind uint16, key []byte) (child uint64, record []byte, err error) {
-	var last []byte
-	for i := range int(ne.Uint16(b[10:])) {
-		var k, v []byte
-		var page uint64
-		switch kind {
-		case branchPage:
-			k, page, err = branchElement(b, i)
-		case leafPage:
-			_, k, v, err = leafElement(b, i)
-		default:
-			err = errors.New("not a page of the tree")
-		}
-		if err != nil {
-			return 0, nil, err
-		}
-		if i > 0 && bytes.Compare(k, last) <= 0 {
-			return 0, nil, errors.New("keys out of order")
-		}
-		last = k
-		order := bytes.Compare(k, key)
-		if kind == leafPage && order == 0 {
-			record = v
-		}
-		if order <= 0 {
-			child = page
-		}
+	if kind != branchPage && kind != leafPage {
+		return 0, nil, errors.New("not a page of the tree")
 	}
-	return child, record, nil
+	keyAt := func(i int) (k []byte) {
+		var fault error
+		if kind == branchPage {
+			k, child, fault = branchElement(b, i)
+		} else {
+			_, k, record, fault = leafElement(b, i)
+		}
+		err = errors.Join(err, fault)
+		return k
+	}
+	count := int(ne.Uint16(b[10:]))
+	i, found := sort.Find(count, func(i int) int { return bytes.Compare(key, keyAt(i)) })
+	switch {
+	case err != nil:
+		return 0, nil, err
+	case kind == leafPage && !found:
+		return 0, nil, nil
+	case !found && i == 0:
+		return 0, nil, errors.New("a key before all others")
+	case !found:
+		i--
+	}
+	keyAt(i)
+	return child, record, err
 }

@@ -26,27 +26,27 @@ func recoverStore(o *Options, damage error) (recovered, err error) {
 	if err != nil {
 		return nil, damage
 	}
-	source := ImageName
-	var backup *inspected
+	source, backup := ImageName, ""
 	if people == nil {
-		if source, backup = samePeople(o, c); backup == nil {
+		if backup = samePeople(o, c); backup == "" {
 			return nil, damage
 		}
+		source = filepath.Base(backup) + " and " + ImageName
 	}
 	aside := path + ".bad-" + o.Recover.Now.UTC().Format("20060102T150405Z")
 	if err := keepAside(path, aside, o.step); err != nil {
 		return nil, fmt.Errorf("%w; it cannot be set aside: %w", damage, err)
 	}
-	if backup == nil {
+	if people != nil {
 		err = makeStore(o, path, c, people)
 	} else {
-		err = makeFromBackup(o, path, source, c)
+		err = makeFromBackup(o, path, backup, c)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; a new one cannot be made: %w", damage, err)
 	}
 	return fmt.Errorf("%w; it is kept as %s, and a new one was made from %s: every acknowledged change is in it",
-		damage, filepath.Base(aside), filepath.Base(source)), nil
+		damage, filepath.Base(aside), source), nil
 }
 
 // keepAside gives the damaged file a second name; its own goes to the new store in
@@ -59,9 +59,9 @@ func keepAside(path, aside string, step func(string) error) error {
 }
 
 // samePeople finds the backup with the people that an image was made with.
-func samePeople(o *Options, c *contents) (path string, found *inspected) {
+func samePeople(o *Options, c *contents) (path string) {
 	if o.Recover.Backups == "" {
-		return "", nil
+		return ""
 	}
 	list, _ := filepath.Glob(filepath.Join(o.Recover.Backups, "*.db")) // the pattern is sound
 	full := *o
@@ -70,10 +70,10 @@ func samePeople(o *Options, c *contents) (path string, found *inspected) {
 		i, err := inspect(path, &full)
 		if err == nil && i.contents.meta.Building == c.meta.Building &&
 			i.contents.meta.People == c.meta.People && i.contents.meta.Tables == c.meta.Tables {
-			return path, i
+			return path
 		}
 	}
-	return "", nil
+	return ""
 }
 
 // makeFromBackup makes a store of the backup's people and everything else of c.

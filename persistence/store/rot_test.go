@@ -19,7 +19,7 @@ import (
 
 // rotPeople are several thousand, too many for memory by the options here, so that
 // what is looked up comes out of the damaged file.
-const rotPeople = 3000
+const rotPeople = 2500
 
 func rotOptions(dir string) Options {
 	return Options{Dir: dir, Random: random(), inMemory: 100, walkBytes: 1}
@@ -38,7 +38,7 @@ func rotStore(t *testing.T) (dir string, whole []byte, truth map[access.Card]acc
 	if _, err := s.Import(newCrowdCSV(rotPeople), ImportOptions{Author: author}); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 200 { // suspended after all
+	for i := range 40 { // suspended after all
 		h := access.Cardholder{ID: access.CardholderID(fmt.Sprintf("p-%07d", i*13)), Name: "Changed", Suspended: true}
 		if _, _, err := s.Take(rules, []access.Cardholder{h}, nil, author); err != nil {
 			t.Fatal(err)
@@ -122,7 +122,7 @@ func (a *answers) note(p access.Person, ok bool, err error, want access.Person, 
 // change is told by the image. With lookups that check no group the same damage
 // gives wrong answers, so the test can see them.
 func TestRot(t *testing.T) {
-	rounds := 300 / flipStride
+	rounds := 60
 	if n, err := strconv.Atoi(os.Getenv("FLIPS")); err == nil {
 		rounds = n
 	}
@@ -146,10 +146,13 @@ func TestRot(t *testing.T) {
 		}
 		opened["opened"]++
 		before := all.wrong
-		for i := range rotPeople {
+		for i := 0; i < rotPeople; i += flipStride {
 			for facility := range uint32(3) {
 				card := access.Card{Facility: 6 + facility, Number: uint64(i + 1)}
 				want, known := truth[card]
+				if !known && i%16 > 0 {
+					continue // some unknown ones are enough
+				}
 				p, ok, err := tables.lookup(card)
 				all.note(p, ok, err, want, known)
 			}
@@ -173,7 +176,7 @@ func believe(b []byte, r *rand.Rand, truth map[access.Card]access.Person, a *ans
 		return
 	}
 	from := r.IntN(rotPeople)
-	for k := range 100 {
+	for k := range 500 {
 		card := access.Card{Facility: 7, Number: uint64((from+k)%rotPeople + 1)}
 		p, ok := believeLookup(t, card)
 		want, known := truth[card]
