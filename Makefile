@@ -184,6 +184,18 @@ KILLS ?= 1000
 kill: ## kill a daemon under load at random points, e.g. make kill KILLS=5000
 	@KILLS=$(KILLS) go test -count=1 -v -run '^TestSweepKills$$' -timeout 60m ./cmd/gatehouse
 
+# How many people `make people-1m` imports; a sixth of the cards are second ones.
+PEOPLE ?= 1000000
+.PHONY: people-1m
+people-1m: ## import a million people, open, look up: times and RssAnon, e.g. PEOPLE=100000
+	@PEOPLE=$(PEOPLE) go test -count=1 -v -run '^TestPeopleAtScale$$' -timeout 30m ./persistence/store
+
+# How many damages `make rot` does to a file of people.
+FLIPS ?= 10000
+.PHONY: rot
+rot: ## damage a store at random: every answer is right or an error, e.g. FLIPS=50000
+	@FLIPS=$(FLIPS) go test -count=1 -v -run '^TestRot$$' -timeout 60m ./persistence/store
+
 .PHONY: build
 build: ## build ./bin/gatehouse, one static file
 	@mkdir -p $(BIN)

@@ -41,6 +41,8 @@ const (
 	KindLockFault      // alarm: the lock did not do as told
 	KindCommandRefused // an operator's command that precedence forbids
 	KindLockFaultEnded // the lock does as told again
+	KindPeopleChanged  // Count cardholders and credentials were changed; Detail: version, ids, fingerprints
+	KindPersonErased   // Cardholder's values were removed; Count with the credentials
 )
 
 // ClockQuality says how far an event's wall time can be trusted.

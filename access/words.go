@@ -71,6 +71,7 @@ var (
 		"record_late", "journal_degraded", "journal_restored", "store_degraded", "store_restored",
 		"gap", "actor_restarted", "actor_failed", "reads_refused", "rules_changed", "started", "stopped",
 		"lock_fault", "command_refused", "lock_fault_ended",
+		"people_changed", "person_erased",
 	}}
 	clockWords   = words[ClockQuality]{"clock quality", []string{"unknown", "synchronised", "unsynchronised", "recorded", "virtual"}}
 	timerWords   = words[Timer]{"timer", []string{"record", "strike", "held", "indicate"}}

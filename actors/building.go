@@ -100,10 +100,11 @@ func (b *Building) run(tree supervisor.SupervisorSpec) error {
 	return nil
 }
 
-// NoteRules records that the site file changed the rules; version is the new
-// one. Call it before Start.
-func (b *Building) NoteRules(version uint64) {
-	b.em.emit(access.Event{Kind: access.KindRulesChanged, Count: version})
+// NoteStore records that the store was damaged and is whole again, and why. Call
+// it before Start.
+func (b *Building) NoteStore(why string) {
+	b.em.emit(access.Event{Kind: access.KindStoreDegraded, Detail: why})
+	b.em.emit(access.Event{Kind: access.KindStoreRestored, Detail: why})
 }
 
 // Stop stops the tree in reverse order and writes what is left to store and

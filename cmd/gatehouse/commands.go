@@ -39,6 +39,7 @@ type commands struct {
 	Replay  replayCmd  `cmd:"" help:"Push recorded badge events through a building in virtual time."`
 	Archive archiveCmd `cmd:"" help:"List, verify and open archived segments of the journal; make keys."`
 	Journal journalCmd `cmd:"" help:"Check the journal."`
+	People  peopleCmd  `cmd:"" help:"Import people from a file, or erase a person."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

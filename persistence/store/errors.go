@@ -12,8 +12,12 @@ var (
 	ErrBroken = errors.New("store takes no more changes")
 	// ErrVersion: written by a newer gatehouse.
 	ErrVersion = errors.New("store has a newer format")
+	// errOlder: written by an older gatehouse, to be migrated.
+	errOlder = errors.New("store has an older format")
 	// ErrInvalid: what was given cannot be stored; nothing was changed.
 	ErrInvalid = errors.New("cannot be stored")
+	// ErrUnknown: nobody has this id.
+	ErrUnknown = errors.New("unknown cardholder")
 	// ErrNoImage: there is no boot image.
 	ErrNoImage = errors.New("no boot image")
 	// ErrBadImage: there is a boot image, but not a sound one.

@@ -43,7 +43,7 @@ func TestNoImageAndBadImage(t *testing.T) {
 	}
 	requireBad := func(what string, at int, b []byte) {
 		t.Helper()
-		if c, err := parseImage(b); err == nil {
+		if c, _, err := parseImage(b); err == nil {
 			t.Fatalf("%s at byte %d: read as %+v", what, at, c.meta)
 		}
 	}

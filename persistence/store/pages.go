@@ -28,6 +28,7 @@ const (
 	boltMagic   = 0xED0CDAED
 	boltVersion = 2
 	maxDepth    = 64
+	maxOverflow = 1 << 14 // pages of one record: more is damage
 )
 
 var ne = binary.NativeEndian
@@ -62,31 +63,34 @@ type walker struct {
 	r     io.ReaderAt
 	size  int64
 	meta  boltMeta
-	used  []bool // by page id
+	used  []bool                   // by page id
+	want  func(bucket string) bool // nil: every bucket
 	visit func(bucket, key, value []byte) error
+	roots map[string]root // of all buckets
 }
 
 // walkPages checks the structure of the bbolt file in r and gives every record of
-// its top-level buckets to visit (the slices hold until visit returns).
-func walkPages(r io.ReaderAt, size int64, visit func(bucket, key, value []byte) error) error {
-	w := &walker{r: r, size: size, visit: visit}
+// its top-level buckets to visit (the slices hold until visit returns). With want
+// it follows only the buckets that it names. It returns what finds a key later.
+func walkPages(r io.ReaderAt, size int64, want func(bucket string) bool, visit func(bucket, key, value []byte) error) (*finder, error) {
+	w := &walker{r: r, size: size, want: want, visit: visit, roots: map[string]root{}}
 	if err := w.chooseMeta(); err != nil {
-		return err
+		return nil, err
 	}
 	w.used = make([]bool, w.meta.pages)
 	w.used[0], w.used[1] = true, true
 	if err := w.freelist(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := w.tree(tree{page: w.meta.root, depth: 0}); err != nil {
-		return err
+		return nil, err
 	}
 	for id, used := range w.used {
-		if !used {
-			return fmt.Errorf("page %d is neither used nor free", id)
+		if !used && want == nil {
+			return nil, fmt.Errorf("page %d is neither used nor free", id)
 		}
 	}
-	return nil
+	return &finder{r: r, meta: w.meta, roots: w.roots}, nil
 }
 
 // chooseMeta takes the newer of the sound meta pages, as bbolt does.
@@ -218,18 +222,14 @@ func (w *walker) branch(t tree, b []byte, count int) error {
 	}
 	keys, pages := make([][]byte, count), make([]uint64, count)
 	for i := range count {
-		at := pageHead + i*elementHead
-		if at+elementHead > len(b) {
-			return errors.New("more elements than fit")
-		}
-		key, err := cutOut(b, at, ne.Uint32(b[at:]), ne.Uint32(b[at+4:]))
+		key, page, err := branchElement(b, i)
 		if err != nil {
 			return err
 		}
 		if i > 0 && bytes.Compare(key, keys[i-1]) <= 0 || !t.inside(key, nil) {
 			return errors.New("keys out of order")
 		}
-		keys[i], pages[i] = key, ne.Uint64(b[at+8:])
+		keys[i], pages[i] = key, page
 	}
 	for i := range count {
 		child := tree{bucket: t.bucket, page: pages[i], depth: t.depth + 1, low: keys[i], high: t.high}
@@ -246,16 +246,7 @@ func (w *walker) branch(t tree, b []byte, count int) error {
 func (w *walker) leaf(t tree, b []byte, count int) error {
 	var last []byte
 	for i := range count {
-		at := pageHead + i*elementHead
-		if at+elementHead > len(b) {
-			return errors.New("more elements than fit")
-		}
-		flags, pos, ksize, vsize := ne.Uint32(b[at:]), ne.Uint32(b[at+4:]), ne.Uint32(b[at+8:]), ne.Uint32(b[at+12:])
-		key, err := cutOut(b, at, pos, ksize)
-		if err != nil {
-			return err
-		}
-		value, err := cutOut(b, at+int(pos)+int(ksize), 0, vsize)
+		flags, key, value, err := leafElement(b, i)
 		if err != nil {
 			return err
 		}
@@ -279,14 +270,40 @@ func (w *walker) element(t tree, flags uint32, key, value []byte) error {
 	case t.bucket != nil || flags != bucketElement || len(value) < bucketHead:
 		return errors.New("an element of a wrong kind")
 	}
-	if root := ne.Uint64(value); root != 0 {
-		return w.tree(tree{bucket: key, page: root, depth: t.depth + 1})
+	name, page, inline := string(key), ne.Uint64(value), value[bucketHead:]
+	w.roots[name] = root{page: page, inline: bytes.Clone(inline)}
+	if page != 0 {
+		if w.want != nil && !w.want(name) {
+			return nil
+		}
+		return w.tree(tree{bucket: bytes.Clone(key), page: page, depth: t.depth + 1})
 	}
-	inline := value[bucketHead:]
 	if len(inline) < pageHead || ne.Uint16(inline[8:]) != leafPage {
 		return errors.New("a damaged inline bucket")
 	}
 	return w.leaf(tree{bucket: key}, inline, int(ne.Uint16(inline[10:])))
+}
+
+func branchElement(b []byte, i int) (key []byte, page uint64, err error) {
+	at := pageHead + i*elementHead
+	if at+elementHead > len(b) {
+		return nil, 0, errors.New("more elements than fit")
+	}
+	key, err = cutOut(b, at, ne.Uint32(b[at:]), ne.Uint32(b[at+4:]))
+	return key, ne.Uint64(b[at+8:]), err
+}
+
+func leafElement(b []byte, i int) (flags uint32, key, value []byte, err error) {
+	at := pageHead + i*elementHead
+	if at+elementHead > len(b) {
+		return 0, nil, nil, errors.New("more elements than fit")
+	}
+	pos, ksize, vsize := ne.Uint32(b[at+4:]), ne.Uint32(b[at+8:]), ne.Uint32(b[at+12:])
+	if key, err = cutOut(b, at, pos, ksize); err != nil {
+		return 0, nil, nil, err
+	}
+	value, err = cutOut(b, at+int(pos)+int(ksize), 0, vsize)
+	return ne.Uint32(b[at:]), key, value, err
 }
 
 // cutOut returns the n bytes at b[at+pos], if they lie in b.

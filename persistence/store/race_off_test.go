@@ -2,4 +2,7 @@
 
 package store
 
-const flipStride = 1
+const (
+	raceEnabled = false
+	flipStride  = 1
+)

@@ -4,4 +4,7 @@ package store
 
 // flipStride: the race detector makes a flip ten times slower, and finds nothing
 // in it.
-const flipStride = 5
+const (
+	raceEnabled = true
+	flipStride  = 5
+)

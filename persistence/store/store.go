@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"gatehouse/access"
@@ -18,127 +19,189 @@ import (
 // FileName is the store's name in the data directory.
 const FileName = "store.db"
 
-// maxID is the greatest length of an id in bytes: what the journal keeps whole.
-const maxID = 255
+const (
+	// maxID is the greatest length of an id in bytes: what the journal keeps whole.
+	maxID = 255
+	// inMemory is the greatest number of cardholders, and of credentials, that are
+	// held in memory and stand in the boot image.
+	inMemory = 50_000
+	// walkBytes is the size up to which an opening reads the whole file.
+	walkBytes = 16 << 20
+)
 
 // Options say which store to open.
 type Options struct {
-	Dir    string    // the data directory; must exist
-	Random io.Reader // 16 bytes are read when a new building id is made
-	step   func(string) error
+	Dir     string    // the data directory; must exist
+	Random  io.Reader // 16 bytes are read when a new building id is made
+	Recover *Recover  // what to do about a damaged store; nil: refuse it
+
+	step      func(string) error
+	inMemory  int
+	walkBytes int64
 }
 
-// Store is an open store, safe for concurrent use. Changes go to disk and block;
-// everything else answers from memory, but waits for a change under way.
+func (o *Options) fill() {
+	if o.inMemory == 0 {
+		o.inMemory = inMemory
+	}
+	if o.walkBytes == 0 {
+		o.walkBytes = walkBytes
+	}
+}
+
+// Store is an open store, safe for concurrent use. Changes go to disk and block.
+// Lookup never waits for a change; everything else answers from memory, but waits
+// for a change under way.
 type Store struct {
-	mu     sync.Mutex
-	db     *database
-	image  string // path
-	step   func(string) error
-	all    contents
-	stale  bool // the image lags behind
-	broken error
+	mu        sync.Mutex
+	o         Options
+	db        *database
+	image     string // path
+	step      func(string) error
+	all       contents
+	stale     bool // the image lags behind
+	broken    error
+	recovered error
+	reads     []time.Time // when each read transaction that goes on began
+
+	reading sync.RWMutex // of what Lookup reads
+	view    *tables
+	people  *crowd // nil if they are too many
 }
 
 // Check reads the store in dir, with its image, and changes nothing. A directory
-// without a store is fs.ErrNotExist. Other errors: ErrCorrupt, ErrVersion,
-// persistence.ErrLocked.
+// without a store is fs.ErrNotExist. A large store takes seconds. Other errors:
+// ErrCorrupt, ErrVersion, persistence.ErrLocked.
 func Check(dir string) error {
-	_, _, err := check(dir)
+	o := Options{Dir: dir, walkBytes: 1 << 62}
+	o.fill()
+	_, _, err := check(&o)
+	if errors.Is(err, errOlder) {
+		_, _, err = inspectV1(filepath.Join(dir, FileName))
+	}
 	return err
 }
 
 // check also reports whether the image must be made again.
-func check(dir string) (c *contents, stale bool, err error) {
-	path, image := filepath.Join(dir, FileName), filepath.Join(dir, ImageName)
-	if c, err = inspect(path); err != nil {
+func check(o *Options) (i *inspected, stale bool, err error) {
+	path, image := filepath.Join(o.Dir, FileName), filepath.Join(o.Dir, ImageName)
+	if i, err = inspect(path, o); err != nil {
 		return nil, false, err
 	}
-	m, err := readImage(image)
+	c := i.contents
+	m, people, err := readImage(image)
 	if err != nil || m.meta.Building != c.meta.Building {
-		return c, true, nil // the store wins
+		return i, true, nil // the store wins
 	}
 	if m.meta.Revision > c.meta.Revision {
 		return nil, false, corrupt(path, "its last changes are missing (revision %d, %s has %d; if it is a restored backup, delete %s)",
 			c.meta.Revision, image, m.meta.Revision, ImageName)
 	}
-	return c, m.meta != c.meta, nil
+	return i, m.meta != c.meta || (people == nil) != (i.people == nil), nil
 }
 
 // Open opens the store in o.Dir, or makes one: from the boot image if there is
-// one, empty otherwise. The boot image is made again when it does not fit the
-// store. Errors: ErrCorrupt, ErrVersion and persistence.ErrLocked, with every file
-// left byte-identical, or that of the file system.
+// one, empty otherwise. One of an older format is migrated first, a damaged one
+// set aside if o.Recover says so. The boot image is made again when it does not
+// fit the store. Errors: ErrCorrupt, ErrVersion and persistence.ErrLocked, with
+// every file left byte-identical, or that of the file system.
 func Open(o Options) (*Store, error) {
-	c, stale, err := check(o.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := create(o); err != nil {
-			return nil, err
-		}
-		c, stale, err = check(o.Dir)
+	o.fill()
+	var recovered error
+	i, stale, err := check(&o)
+	again := true
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = create(&o)
+	case errors.Is(err, errOlder):
+		err = migrate(&o, filepath.Join(o.Dir, FileName))
+	case errors.Is(err, ErrCorrupt) && o.Recover != nil:
+		recovered, err = recoverStore(&o, err)
+	default:
+		again = false
+	}
+	if again && err == nil {
+		i, stale, err = check(&o)
 	}
 	if err != nil {
 		return nil, err
 	}
-	db, err := openDatabase(filepath.Join(o.Dir, FileName))
+	s, err := openStore(&o, i)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, image: filepath.Join(o.Dir, ImageName), step: o.step, all: *c, stale: stale}
+	s.stale, s.recovered = stale, recovered
 	if err := s.replaceImage(); err != nil {
-		_ = db.close() // nothing was written
+		_ = s.db.close() // nothing was written
 		return nil, err
 	}
 	return s, nil
 }
 
-// create makes store.db under another name first: a power cut within bbolt's own
-// creation can leave a file that kills the process that maps it.
-func create(o Options) error {
-	c, err := readImage(filepath.Join(o.Dir, ImageName))
-	if errors.Is(err, ErrNoImage) {
-		c, err = fresh(o.Random)
-	} else if err != nil {
+func openStore(o *Options, i *inspected) (*Store, error) {
+	db, err := openDatabase(filepath.Join(o.Dir, FileName))
+	if err != nil {
+		return nil, err
+	}
+	_ = os.RemoveAll(filepath.Join(o.Dir, spillDir)) // of an import that was cut short
+	i.tables.find.r = db.file
+	return &Store{
+		o: *o, db: db, image: filepath.Join(o.Dir, ImageName), step: o.step,
+		all: *i.contents, view: i.tables, people: i.people,
+	}, nil
+}
+
+// create makes a store where there is none.
+func create(o *Options) error {
+	c, people, err := readImage(filepath.Join(o.Dir, ImageName))
+	switch {
+	case errors.Is(err, ErrNoImage):
+		c, people, err = fresh(o.Random)
+	case err != nil:
 		return fmt.Errorf("%w: there is no %s, and %w; restore a backup, or delete %s to begin empty", ErrCorrupt, FileName, err, ImageName)
+	case people == nil:
+		return fmt.Errorf("%w: there is no %s, and %s is without its people, who are too many for it; restore a backup, or delete %s to begin empty", ErrCorrupt, FileName, ImageName, ImageName)
 	}
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(o.Dir, FileName)
-	if err := makeFile(path, c.everything(), o.step); err != nil {
+	if err := makeStore(o, filepath.Join(o.Dir, FileName), c, people); err != nil {
 		return fmt.Errorf("cannot make a new store in %s: %w; check its permissions and free space", o.Dir, err)
 	}
 	return nil
 }
 
-func fresh(random io.Reader) (*contents, error) {
+func fresh(random io.Reader) (*contents, *crowd, error) {
 	id := make([]byte, 16)
 	if _, err := io.ReadFull(random, id); err != nil {
-		return nil, fmt.Errorf("cannot draw a building id: %w", err)
+		return nil, nil, fmt.Errorf("cannot draw a building id: %w", err)
 	}
-	return &contents{meta: meta{Schema: schema, Building: hex.EncodeToString(id)}}, nil
+	return &contents{meta: meta{Schema: schema, Building: hex.EncodeToString(id)}}, &crowd{}, nil
 }
 
-// everything is all of c as changes to an empty store.
-func (c *contents) everything() (list []change) {
-	for _, bucket := range buckets[1:] {
-		t := c.table(bucket)
-		for _, key := range t.sorted() {
-			list = append(list, change{bucket, key, t.rows[key]})
-		}
+// makeStore makes a store.db of the contents and the people.
+func makeStore(o *Options, path string, c *contents, people *crowd) error {
+	b := newBuild(o.Dir, nil)
+	defer b.discard()
+	if err := b.crowd(people); err != nil {
+		return err
 	}
-	return append(list, c.meta.change())
+	return makeFile(path, o.step, func(db *database) error { return b.fill(db, c) })
 }
 
-func (m meta) change() change {
-	b, err := json.Marshal(m)
-	if err != nil {
-		panic(err) // strings and numbers only
+// fill writes a whole store into an empty one, and its tables into c.
+func (b *build) fill(db *database, c *contents) (err error) {
+	if c.sums, c.meta.Tables, err = b.write(db); err != nil {
+		return err
 	}
-	return change{bucketMeta, bucketMeta, b}
+	_, err = db.write(c.everything())
+	return err
 }
 
-func makeFile(path string, changes []change, step func(string) error) error {
+// makeFile makes a store under another name first: a power cut within bbolt's own
+// creation can leave a file that kills the process that maps it. When fill fails,
+// nothing is left of it.
+func makeFile(path string, step func(string) error, fill func(*database) error) (err error) {
 	if step == nil {
 		step = func(string) error { return nil }
 	}
@@ -153,67 +216,73 @@ func makeFile(path string, changes []change, step func(string) error) error {
 	if err != nil {
 		return err
 	}
-	_, err = db.write(changes) // bbolt syncs the file
+	db.db.NoSync = true // once, at the end
+	if err = fill(db); err == nil {
+		err = db.guard(temp, db.db.Sync)
+	}
 	if closing := db.close(); err == nil {
 		err = closing
 	}
 	if err != nil {
+		_ = os.Remove(temp)
 		return err
 	}
 	return publish(temp, path, step)
 }
 
 // commit makes the changes durable, in memory too, and replaces the boot image.
-// m is the meta record that holds then, but for revision and counts.
-func (s *Store) commit(changes []change, m meta) error {
+// m is the meta record that holds then, but for revision and counts; sums are
+// those of the tables, if people changed.
+func (s *Store) commit(changes []change, m meta, sums *[tableCount]sums) error {
 	if s.broken != nil {
 		return s.broken
 	}
-	next := s.all
-	next.meta = m
-	next.meta.Revision++
-	next.tally(changes)
+	m.Revision++
+	next := s.all.with(changes, m)
 	failed, err := s.db.write(append(changes, next.meta.change()))
 	if failed {
-		s.broken = fmt.Errorf("%w after a failed commit: %w; check the disk and its free space, then open the store again", ErrBroken, err)
-		return s.broken
+		return s.fail(err)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	for _, c := range changes {
-		next.table(c.bucket).set(c.key, c.value)
-	}
 	s.all, s.stale = next, true
+	if sums != nil {
+		s.all.sums = *sums
+		if err := s.look(); err != nil {
+			return s.fail(err)
+		}
+	}
 	return s.replaceImage()
 }
 
-// tally puts the counts that hold after the changes into the meta record.
-func (c *contents) tally(changes []change) {
-	for _, ch := range changes {
-		delta := 0
-		_, found := c.table(ch.bucket).rows[ch.key]
-		if ch.value != nil && !found {
-			delta = 1
-		}
-		if ch.value == nil && found {
-			delta = -1
-		}
-		*c.meta.counter(ch.bucket) += delta
-	}
+func (s *Store) fail(err error) error {
+	s.broken = fmt.Errorf("%w after a failed commit: %w; check the disk and its free space, then open the store again", ErrBroken, err)
+	return s.broken
 }
 
-func (m *meta) counter(bucket string) *int {
-	switch bucket {
-	case bucketRules:
-		return &m.Rules
-	case bucketHolders:
-		return &m.Holders
-	case bucketCredentials:
-		return &m.Credentials
-	default:
-		return &m.Doors
+// look shows Lookup the people as they are now.
+func (s *Store) look() error {
+	info, err := s.db.file.Stat()
+	if err != nil {
+		return err
 	}
+	none := func(string) bool { return false }
+	find, err := walkPages(s.db.file, info.Size(), none, func(_, _, _ []byte) error { return nil })
+	if err != nil {
+		return err
+	}
+	view := &tables{find: find, meta: s.all.meta.Tables, sums: s.all.sums}
+	var people *crowd
+	if !s.all.meta.large(s.o.inMemory) {
+		if people, err = view.load(); err != nil {
+			return err
+		}
+	}
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	s.view, s.people = view, people
+	return nil
 }
 
 // replaceImage brings the boot image up to the store, if it lags behind.
@@ -221,7 +290,7 @@ func (s *Store) replaceImage() error {
 	if !s.stale {
 		return nil
 	}
-	b, err := appendImage(nil, &s.all)
+	b, err := appendImage(nil, &s.all, s.people)
 	if err == nil {
 		err = replaceFile(s.image, b, s.step)
 	}
@@ -262,7 +331,7 @@ func (s *Store) SaveDoors(doors []access.DoorMemory) error {
 	if len(changes) == 0 && s.broken == nil {
 		return s.replaceImage()
 	}
-	return s.commit(changes, s.all.meta)
+	return s.commit(changes, s.all.meta, nil)
 }
 
 func validDoor(d access.DoorMemory) error {
@@ -296,7 +365,7 @@ func (s *Store) NextBoot() (uint64, error) {
 	defer s.mu.Unlock()
 	m := s.all.meta
 	m.Boots++
-	return m.Boots, s.commit(nil, m)
+	return m.Boots, s.commit(nil, m, nil)
 }
 
 // BuildingID is 32 hex digits, made with the store.
@@ -306,49 +375,46 @@ func (s *Store) BuildingID() string {
 	return s.all.meta.Building
 }
 
-// Image is all that the store holds, decoded anew.
-func (s *Store) Image() (Image, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.all.decode()
-}
-
 // Rules are the rules last taken; Version 0 and nothing in them before the first.
 func (s *Store) Rules() (access.Rules, error) {
-	m, err := s.Image()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.all.decode()
 	return m.Rules, err
-}
-
-// Holders are the cardholders, by id.
-func (s *Store) Holders() ([]access.Cardholder, error) {
-	m, err := s.Image()
-	return m.Holders, err
-}
-
-// Credentials are the credentials, by id.
-func (s *Store) Credentials() ([]access.Credential, error) {
-	m, err := s.Image()
-	return m.Credentials, err
-}
-
-// People are the cardholders and credentials, ready to be looked up.
-func (s *Store) People() (*access.People, error) {
-	m, err := s.Image()
-	if err != nil {
-		return nil, err
-	}
-	return access.NewPeople(m.Holders, m.Credentials)
 }
 
 // Doors is what each door that was ever saved must remember.
 func (s *Store) Doors() (map[access.DoorID]access.DoorMemory, error) {
-	m, err := s.Image()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.all.decode()
 	doors := make(map[access.DoorID]access.DoorMemory, len(m.Doors))
 	for _, d := range m.Doors {
 		doors[d.Door] = d
 	}
 	return doors, err
 }
+
+// Lookup finds who a card belongs to: in memory up to 50,000 people, by a few
+// reads of the file above. It waits for no change, but a large store's may wait
+// for the disk. An error is damage or the disk's; it never means that the card is
+// unknown.
+func (s *Store) Lookup(card access.Card) (access.Person, bool, error) {
+	s.reading.RLock()
+	defer s.reading.RUnlock()
+	if s.people != nil {
+		return s.people.people.Lookup(card)
+	}
+	p, ok, err := s.view.lookup(card)
+	if err != nil {
+		return access.Person{}, false, fmt.Errorf("%w: the card cannot be looked up: %w; restore a backup", ErrCorrupt, err)
+	}
+	return p, ok, nil
+}
+
+// Recovered says why the store was made anew at this opening, and where the
+// damaged one is; nil if it was sound.
+func (s *Store) Recovered() error { return s.recovered }
 
 // Close closes the store, after a change that is under way.
 func (s *Store) Close() error {

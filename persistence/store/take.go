@@ -1,8 +1,11 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"gatehouse/access"
 )
@@ -12,114 +15,262 @@ import (
 // stay. A card that it gives to another credential than before is taken from the
 // old one, which is removed. It returns the version of rules and people together,
 // raised by one if anything changed; rules.Version is not looked at. The boot
-// image is replaced before it returns. Errors: ErrInvalid (an id used twice or
-// unusable, a credential of an unknown holder, two credentials with one card:
-// nothing is changed), ErrBroken, or that of the image.
-func (s *Store) Take(rules access.Rules, holders []access.Cardholder, creds []access.Credential) (version uint64, changed bool, err error) {
+// image is replaced before it returns, and what changed is Pending. Errors:
+// ErrInvalid (an id used twice or unusable, a credential of an unknown holder, two
+// credentials with one card: nothing is changed), ErrBroken, or that of the image.
+func (s *Store) Take(rules access.Rules, holders []access.Cardholder, creds []access.Credential, by Author) (version uint64, changed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.all.meta
-	changes, err := s.asked(rules, holders, creds)
-	if err != nil {
+	t := taking{s: s}
+	if err := t.ask(rules, holders, creds); err != nil {
 		return m.Version, false, err
 	}
-	if changes = s.differing(changes); len(changes) == 0 && s.broken == nil {
+	if len(t.rules) == 0 && t.edits.empty() && s.broken == nil {
 		return m.Version, false, s.replaceImage()
 	}
+	if err := s.mayChange(); err != nil {
+		return m.Version, false, err
+	}
 	m.Version++
-	if err := s.commit(changes, m); err != nil {
+	if err := t.commit(m, holders, creds, by); err != nil {
 		return s.all.meta.Version, s.all.meta.Version == m.Version, err
 	}
 	return m.Version, true, nil
 }
 
-// asked is everything that the site file says, checked together with the people
-// that stay.
-func (s *Store) asked(rules access.Rules, holders []access.Cardholder, creds []access.Credential) ([]change, error) {
+// taking is one Take: what differs from the store.
+type taking struct {
+	s     *Store
+	rules []change
+	edits edits
+	draft draft
+}
+
+func (t *taking) ask(rules access.Rules, holders []access.Cardholder, creds []access.Credential) error {
 	rules.Version = 0 // kept in the meta record
-	list := rowList{seen: map[rowKey]bool{}}
-	list.add(bucketRules, bucketRules, rules)
+	row, err := json.Marshal(rules)
+	if err != nil {
+		return fmt.Errorf("%w: the rules: %w", ErrInvalid, err)
+	}
+	t.rules = t.s.differing([]change{{bucketRules, bucketRules, row}})
+	if err := t.fits(holders, creds); err != nil {
+		return err
+	}
 	for _, h := range holders {
-		list.add(bucketHolders, string(h.ID), h)
+		if err := t.holder(h); err != nil {
+			return err
+		}
+	}
+	return t.credentials(creds)
+}
+
+// fits checks what is asked, together with those whom it concerns.
+func (t *taking) fits(holders []access.Cardholder, creds []access.Credential) error {
+	concerned := slices.Clone(holders)
+	known := map[access.CardholderID]bool{}
+	for _, h := range holders {
+		if err := validHolder(h); err != nil {
+			return err
+		}
+		known[h.ID] = true
 	}
 	for _, c := range creds {
-		list.add(bucketCredentials, string(c.ID), c)
-	}
-	if list.err != nil {
-		return nil, list.err
-	}
-	old, err := s.all.decode()
-	if err != nil {
-		return nil, err
-	}
-	merged, replaced := mergeCredentials(old.Credentials, creds)
-	for _, id := range replaced {
-		list.changes = append(list.changes, change{bucketCredentials, string(id), nil})
-	}
-	if _, err := access.NewPeople(mergeHolders(old.Holders, holders), merged); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	return list.changes, nil
-}
-
-// rowList collects rows until one cannot be stored.
-type rowList struct {
-	changes []change
-	seen    map[rowKey]bool
-	err     error
-}
-
-type rowKey struct{ bucket, key string }
-
-func (l *rowList) add(bucket, key string, v any) {
-	if l.err != nil {
-		return
-	}
-	if l.err = validID(bucket, key); l.err != nil {
-		return
-	}
-	if l.seen[rowKey{bucket, key}] {
-		l.err = fmt.Errorf("%w: the id %q stands twice in %s; give each its own", ErrInvalid, key, bucket)
-		return
-	}
-	l.seen[rowKey{bucket, key}] = true
-	row, err := json.Marshal(v)
-	if err != nil {
-		l.err = fmt.Errorf("%w: %q in %s: %w", ErrInvalid, key, bucket, err)
-		return
-	}
-	l.changes = append(l.changes, change{bucket, key, row})
-}
-
-func mergeHolders(old, asked []access.Cardholder) []access.Cardholder {
-	named := map[access.CardholderID]bool{}
-	for _, h := range asked {
-		named[h.ID] = true
-	}
-	merged := asked[:len(asked):len(asked)]
-	for _, h := range old {
-		if !named[h.ID] {
-			merged = append(merged, h)
+		if err := validCredential(c); err != nil {
+			return err
+		}
+		if known[c.Holder] {
+			continue
+		}
+		h, ok, err := t.s.holder(c.Holder)
+		if err != nil {
+			return err
+		}
+		if ok {
+			known[c.Holder] = true
+			concerned = append(concerned, h)
 		}
 	}
-	return merged
+	if _, err := access.NewPeople(concerned, creds); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return nil
 }
 
-// mergeCredentials also names the old credentials whose card went to another one.
-func mergeCredentials(old, asked []access.Credential) (merged []access.Credential, replaced []access.CredentialID) {
-	named, cards := map[access.CredentialID]bool{}, map[access.Card]bool{}
-	for _, c := range asked {
-		named[c.ID], cards[c.Card] = true, true
+func (t *taking) holder(h access.Cardholder) error {
+	old, ok, err := t.s.holder(h.ID)
+	if err != nil {
+		return err
 	}
-	merged = asked[:len(asked):len(asked)]
-	for _, c := range old {
-		switch {
-		case named[c.ID]:
-		case cards[c.Card]:
-			replaced = append(replaced, c.ID)
-		default:
-			merged = append(merged, c)
+	row := appendHolder(nil, h)
+	var before []byte
+	if ok {
+		before = appendHolder(nil, old)
+	}
+	if !ok || !bytes.Equal(before, row) {
+		t.edits.set(tableHolders, []byte(h.ID), row)
+		t.draft.holder([]byte(h.ID), before, row)
+	}
+	return nil
+}
+
+// credentials first takes away what the new ones are in the way of, then puts
+// those.
+func (t *taking) credentials(creds []access.Credential) error {
+	var differ []access.Credential
+	named := map[access.CredentialID]bool{}
+	for _, c := range creds {
+		named[c.ID] = true
+	}
+	for _, c := range creds {
+		old, ok, err := t.s.credential(c.ID)
+		if err != nil {
+			return err
+		}
+		row := appendCredential(nil, c)
+		if ok && old.Card == c.Card && bytes.Equal(appendCredential(nil, old), row) {
+			continue
+		}
+		differ = append(differ, c)
+		var before []byte
+		if ok {
+			before = appendCredential(nil, old)
+			t.edits.set(tableCards, cardKey(old.Card), nil)
+		}
+		t.draft.credential(cardKey(c.Card), before, row)
+		if err := t.evict(c.Card, named); err != nil {
+			return err
 		}
 	}
-	return merged, replaced
+	for _, c := range differ {
+		t.edits.set(tableCards, cardKey(c.Card), appendCredential(nil, c))
+		t.edits.set(tableIDs, []byte(c.ID), cardKey(c.Card))
+	}
+	return nil
+}
+
+// evict removes the credential that has the card, unless it is asked for itself.
+func (t *taking) evict(card access.Card, named map[access.CredentialID]bool) error {
+	other, ok, err := t.s.owner(card)
+	if err != nil || !ok || named[other.ID] {
+		return err
+	}
+	t.edits.set(tableIDs, []byte(other.ID), nil)
+	t.draft.credential(cardKey(card), appendCredential(nil, other), nil)
+	return nil
+}
+
+// commit makes the change in place, or by new tables where those are too small.
+func (t *taking) commit(m meta, holders []access.Cardholder, creds []access.Credential, by Author) error {
+	s, sums := t.s, t.s.all.sums
+	people := !t.edits.empty()
+	if people {
+		m.People = m.Version
+	}
+	changes, err := t.edits.apply(&m, &sums, s.view.group)
+	if err != nil {
+		return s.damaged(err)
+	}
+	if slices.ContainsFunc(m.Tables[:], tableMeta.full) {
+		return t.rebuild(m, holders, creds, by)
+	}
+	next := s.all.with(t.rules, m)
+	next.sums = sums
+	told, err := t.describe(&m, next.fingerprint(), by)
+	if err != nil {
+		return err
+	}
+	changes = append(append(changes, t.rules...), told...)
+	if !people {
+		return s.commit(changes, m, nil)
+	}
+	return s.commit(changes, m, &sums)
+}
+
+func (t *taking) describe(m *meta, after string, by Author) (list []change, err error) {
+	c := Change{Author: by, Before: t.s.all.fingerprint(), After: after}
+	if len(t.rules) > 0 {
+		c.Kind = access.KindRulesChanged
+		if list, err = (&draft{}).describe(m, c); err != nil {
+			return nil, err
+		}
+	}
+	if t.draft.count == 0 {
+		return list, nil
+	}
+	c.Kind = access.KindPeopleChanged
+	told, err := t.draft.describe(m, c)
+	return append(list, told...), err
+}
+
+func (t *taking) rebuild(m meta, holders []access.Cardholder, creds []access.Credential, by Author) error {
+	b := newBuild(t.s.o.Dir, nil)
+	b.always = true
+	defer b.discard()
+	if _, err := b.old(t.s.view, ""); err != nil {
+		return t.s.damaged(err)
+	}
+	for i, h := range holders {
+		if err := b.holder(h, placeAt(i+1, 0, 0), false); err != nil {
+			return err
+		}
+	}
+	for i, c := range creds {
+		if err := b.credential(c, placeAt(i+1, 0, 0)); err != nil {
+			return err
+		}
+	}
+	return t.s.rebuild(b, m, "", func(m *meta, next *contents) ([]change, error) {
+		after := next.with(t.rules, *m)
+		told, err := t.describe(m, after.fingerprint(), by)
+		return append(told, t.rules...), err
+	})
+}
+
+func (s *Store) damaged(err error) error {
+	return fmt.Errorf("%w: %w; nothing is changed; restore a backup", ErrCorrupt, err)
+}
+
+// holder, credential and owner find what is in the store now, wherever it is.
+
+func (s *Store) holder(id access.CardholderID) (h access.Cardholder, ok bool, err error) {
+	if s.people == nil {
+		return s.view.holder(id)
+	}
+	i, ok := slices.BinarySearchFunc(s.people.holders, id, func(h access.Cardholder, id access.CardholderID) int {
+		return cmp.Compare(h.ID, id)
+	})
+	if ok {
+		h = s.people.holders[i]
+	}
+	return h, ok, nil
+}
+
+func (s *Store) credential(id access.CredentialID) (c access.Credential, ok bool, err error) {
+	if s.people == nil {
+		card, ok, err := s.view.card(id)
+		if err != nil || !ok {
+			return c, false, err
+		}
+		return s.owner(card)
+	}
+	i, ok := slices.BinarySearchFunc(s.people.credentials, id, func(c access.Credential, id access.CredentialID) int {
+		return cmp.Compare(c.ID, id)
+	})
+	if ok {
+		c = s.people.credentials[i]
+	}
+	return c, ok, nil
+}
+
+func (s *Store) owner(card access.Card) (c access.Credential, ok bool, err error) {
+	if s.people != nil {
+		p, ok, err := s.people.people.Lookup(card)
+		return p.Credential, ok, err
+	}
+	value, ok, err := s.view.get(tableCards, cardKey(card))
+	if err == nil && ok {
+		c, err = parseCredential(cardKey(card), value)
+	}
+	return c, ok, err
 }

@@ -129,7 +129,7 @@ func TestOutputsComeFirst(t *testing.T) {
 func TestAStartEmitsNothingElse(t *testing.T) {
 	h := newHouse(t)
 	h.start()
-	if diff := cmp.Diff([]string{"rules_changed", "started"}, h.kinds()); diff != "" {
+	if diff := cmp.Diff([]string{"rules_changed", "people_changed", "started"}, h.kinds()); diff != "" {
 		t.Errorf("a first start (-want +got):\n%s", diff)
 	}
 	h.command(access.Command{Mode: access.LockedOpen}, "front")
@@ -155,7 +155,7 @@ func TestAStopIsTheLastEvent(t *testing.T) {
 	h.wantReleased("front", true)
 	h.stop()
 	h.wantReleased("front", false)
-	want := []string{"rules_changed", "started", "granted", "no_passage", "stopped"}
+	want := []string{"rules_changed", "people_changed", "started", "granted", "no_passage", "stopped"}
 	if diff := cmp.Diff(want, h.kinds()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

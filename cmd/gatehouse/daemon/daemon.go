@@ -63,13 +63,13 @@ type Daemon struct {
 	unlock  func() error
 	// Why store and journal could not be opened; nil if they could.
 	storeErr, journalErr error
+	recovered            error // the store was damaged and is made anew
 
 	optional map[string]bool // devices that may be missing, and are
 	missing  []string        // parts of devices that are not there and should be
 	rules    access.Rules
 	people   access.Directory
 	memory   map[access.DoorID]access.DoorMemory
-	change   uint64 // the rules' version if the site file changed them, else 0
 }
 
 // Open makes everything ready; Start then starts the tree. A refused start
@@ -190,8 +190,10 @@ func (d *Daemon) boot(image store.Image, imageErr error, wiring map[access.DoorI
 // before it opens: a refused start has written nothing.
 func (d *Daemon) openDatabases(image store.Image, imageErr error) error {
 	mayFallBack := imageErr == nil && !d.opts.Strict
-	if err := d.look(); err != nil && !mayFallBack {
-		return err
+	if !mayFallBack {
+		if err := d.look(); err != nil {
+			return err
+		}
 	}
 	if d.storeErr = d.openStore(); d.storeErr != nil && !mayFallBack {
 		return d.storeErr
@@ -256,34 +258,40 @@ func (d *Daemon) openStore() error {
 
 func (d *Daemon) openStoreIn(room reserve) error {
 	open := func() (*store.Store, error) {
-		return store.Open(store.Options{Dir: d.opts.Data, Random: rand.Reader})
+		o := store.Options{Dir: d.opts.Data, Random: rand.Reader}
+		if !d.opts.Strict {
+			o.Recover = &store.Recover{Now: d.opts.Executor.Now(), Backups: filepath.Join(d.opts.Data, "backup")}
+		}
+		return store.Open(o)
 	}
 	s, err := open()
 	if err != nil {
 		return err
 	}
+	if err := s.Recovered(); err != nil {
+		d.opts.Log.Error().Err(err).Msg("the store was damaged and is made anew")
+		d.recovered = err
+	}
 	if err := d.take(s); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	d.store = &liveStore{open: open, s: s, reserve: room}
+	d.people = d.store
 	return nil
 }
+
+// siteFile is who changes what the site file changes.
+const siteFile access.OperatorID = "site-file"
 
 // take brings the site file's differences into the store and reads back what is
 // in force.
 func (d *Daemon) take(s *store.Store) (err error) {
 	in := d.opts.Site
-	version, changed, err := s.Take(in.Rules, in.Holders, in.Credentials)
-	if err != nil {
+	by := store.Author{Operator: siteFile, Time: d.opts.Executor.Now()}
+	if _, _, err = s.Take(in.Rules, in.Holders, in.Credentials, by); err != nil {
 		return err
-	}
-	if changed {
-		d.change = version
 	}
 	if d.rules, err = s.Rules(); err != nil {
-		return err
-	}
-	if d.people, err = s.People(); err != nil {
 		return err
 	}
 	d.memory, err = s.Doors()
@@ -369,13 +377,31 @@ func (d *Daemon) Start(edge ...supervisor.ChildSpec) error {
 	if d.store != nil {
 		d.store.reserve.take()
 	}
-	if d.change > 0 {
-		d.Building.NoteRules(d.change)
+	d.record()
+	if d.recovered != nil {
+		d.Building.NoteStore(d.recovered.Error())
 	}
 	if err := d.Building.Start(edge...); err != nil {
 		return errors.Join(err, d.close())
 	}
 	return nil
+}
+
+// record brings what changed into the journal, before anything else of this life.
+// Without a journal it waits in the store.
+func (d *Daemon) record() {
+	if d.journal == nil || d.store == nil {
+		return
+	}
+	events, err := RecordChanges(d.store.s, d.journal.Commit, d.opts.Clock)
+	if err != nil {
+		d.opts.Log.Error().Err(err).Msg("not recorded")
+	}
+	if d.opts.OnEvent != nil {
+		for _, e := range events {
+			d.opts.OnEvent(e)
+		}
+	}
 }
 
 // Stop stops the tree in reverse order, writes what is left, and closes

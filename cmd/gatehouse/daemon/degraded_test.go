@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
 	"gatehouse/access"
@@ -25,9 +26,9 @@ var damages = []struct {
 	store, journal bool
 	do             func(*house)
 }{
-	{"store", true, false, (*house).damageStore},
+	{"store", true, false, (*house).ruinStore},
 	{"journal", false, true, (*house).loseJournal},
-	{"both", true, true, func(h *house) { h.damageStore(); h.loseJournal() }},
+	{"both", true, true, func(h *house) { h.ruinStore(); h.loseJournal() }},
 	{"store locked", true, false, func(h *house) {
 		unlock, err := persistence.Lock(h.path(storeFile))
 		if err != nil {
@@ -156,7 +157,7 @@ func TestModesThroughADegradedLife(t *testing.T) {
 	h.start()
 	h.command(access.Command{Mode: access.LockedDown}, "back")
 	h.stop()
-	h.damageStore()
+	h.ruinStore()
 	h.start()
 	if got := h.status("back").Standing; got != access.LockedDown {
 		t.Errorf("on the boot image back is %v", got)
@@ -173,6 +174,46 @@ func TestModesThroughADegradedLife(t *testing.T) {
 	}
 	if got := h.status("back").Standing; got != access.LockedDown {
 		t.Errorf("after the repair back is %v", got)
+	}
+	h.stop()
+}
+
+// A damaged store is set aside and made anew of the boot image, which has every
+// acknowledged change: nothing is lost, and an alarm says so.
+func TestDamagedStoreIsMadeAnew(t *testing.T) {
+	h := newHouse(t)
+	h.start()
+	h.command(access.Command{Mode: access.LockedDown}, "back")
+	h.stop()
+	h.damageStore()
+	damaged := h.files()[storeFile]
+	h.start()
+	if err := h.d.Degraded(); err != nil || !h.d.Building.Health().Ready {
+		t.Errorf("not ready: %v", err)
+	}
+	if got := h.status("back").Standing; got != access.LockedDown {
+		t.Errorf("back is %v", got)
+	}
+	alarm := h.newest(access.KindStoreDegraded)
+	if !strings.Contains(alarm.Detail, "checksum") || !strings.Contains(alarm.Detail, "a new one was made from boot.image") {
+		t.Errorf("the alarm says %q", alarm.Detail)
+	}
+	h.newest(access.KindStoreRestored)
+	h.card("front", knownCard)
+	h.wantReleased("front", true)
+	kept := ""
+	for name, text := range h.files() {
+		if strings.HasPrefix(name, storeFile+".bad-") {
+			kept = text
+		}
+	}
+	if kept != damaged {
+		t.Error("the damaged store is not kept")
+	}
+	h.stop()
+	h.start()
+	if diff := cmp.Diff([]string{"started"}, h.kinds()); diff != "" {
+		t.Errorf("the start after (-want +got):\n%s", diff)
 	}
 	h.stop()
 }

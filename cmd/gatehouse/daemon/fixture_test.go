@@ -185,6 +185,17 @@ func (h *house) damage(name, text string) {
 	}
 }
 
+// ruinStore leaves something in the store's place that cannot even be set aside.
+func (h *house) ruinStore() {
+	h.t.Helper()
+	if err := os.Remove(h.path(storeFile)); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.Mkdir(h.path(storeFile), 0o700); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 // damageStore and damageJournal damage what was acknowledged.
 func (h *house) damageStore()   { h.t.Helper(); h.damage(storeFile, "front") }
 func (h *house) damageJournal() { h.t.Helper(); h.damage(segment, "building") }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"slices"
+	"sync"
 	"syscall"
 
 	"github.com/rs/zerolog"
@@ -88,9 +89,22 @@ func (l *liveJournal) record(damage error, gaps []journal.Gap) error {
 // come from one worker at a time.
 type liveStore struct {
 	open    func() (*store.Store, error)
-	s       *store.Store
 	broken  bool
 	reserve reserve
+
+	mu sync.RWMutex
+	s  *store.Store
+}
+
+func (l *liveStore) current() *store.Store {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.s
+}
+
+// Lookup finds who a card belongs to.
+func (l *liveStore) Lookup(card access.Card) (access.Person, bool, error) {
+	return l.current().Lookup(card)
 }
 
 // SaveDoors keeps the doors' modes, in a newly opened store if the last write
@@ -111,7 +125,9 @@ func (l *liveStore) save(changes []access.DoorMemory) error {
 		if err != nil {
 			return err
 		}
+		l.mu.Lock()
 		l.s, l.broken = fresh, false
+		l.mu.Unlock()
 	}
 	err := l.s.SaveDoors(changes)
 	l.broken = errors.Is(err, store.ErrBroken)
