@@ -33,7 +33,7 @@ func changeEvent(store string, c store.Change, clock access.ClockQuality) access
 	e := access.Event{
 		Time: c.Author.Time, Clock: clock, Kind: c.Kind, Operator: c.Author.Operator, Count: uint64(c.Count),
 		Source: access.Source{Name: "store", Boot: leading(store), Run: leading(c.After), Number: c.Number},
-		Detail: fmt.Sprintf("version %d; %s -> %s; %s", c.Version, c.Before, c.After, strings.Join(c.IDs, " ")),
+		Detail: changeDetail(c),
 	}
 	if c.Kind == access.KindRulesChanged {
 		e.Count = c.Version
@@ -42,6 +42,14 @@ func changeEvent(store string, c store.Change, clock access.ClockQuality) access
 		e.Cardholder = access.CardholderID(c.IDs[0])
 	}
 	return e
+}
+
+func changeDetail(c store.Change) string {
+	text := fmt.Sprintf("version %d; fingerprint %s before, %s after", c.Version, c.Before, c.After)
+	if len(c.IDs) > 0 {
+		text += "; " + strings.Join(c.IDs, " ")
+	}
+	return text
 }
 
 // leading is the first 64 bits of a text of hex digits.
