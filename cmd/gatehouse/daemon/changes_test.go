@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,5 +68,39 @@ func TestAChangeIsRecordedOnce(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// People who are too many for the boot image are not unknown without a store: the
+// directory failed, and the event says that.
+func TestManyPeopleWithoutAStore(t *testing.T) {
+	h := newHouse(t)
+	h.start()
+	h.stop()
+	s, err := store.Open(store.Options{Dir: h.dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var people strings.Builder
+	people.WriteString("id\n")
+	for i := range 50_000 {
+		fmt.Fprintf(&people, "p-%d\n", i+2)
+	}
+	if _, err := s.Import(strings.NewReader(people.String()), store.ImportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.start()
+	h.card("front", knownCard)
+	h.wantReleased("front", true)
+	h.stop()
+	h.ruinStore()
+	h.start()
+	defer h.stop()
+	h.card("front", knownCard)
+	if e := h.newest(access.KindDenied); e.Reason != access.ReasonDirectoryFailed {
+		t.Errorf("denied because of %v", e.Reason)
 	}
 }

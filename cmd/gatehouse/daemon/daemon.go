@@ -208,11 +208,16 @@ func (d *Daemon) openDatabases(image store.Image, imageErr error) error {
 		return nil
 	}
 	d.opts.Log.Error().Err(d.storeErr).Msg("degraded: running on the boot image; the store is left as it is")
+	d.rules, d.memory = image.Rules, byDoor(image.Doors)
+	if image.WithoutPeople {
+		d.people = absent{d.storeErr}
+		return nil
+	}
 	people, err := access.NewPeople(image.Holders, image.Credentials)
 	if err != nil {
 		return fmt.Errorf("the boot image cannot be used: %w", err)
 	}
-	d.rules, d.people, d.memory = image.Rules, people, byDoor(image.Doors)
+	d.people = people
 	return nil
 }
 
@@ -262,16 +267,17 @@ func (d *Daemon) openStoreIn(room reserve) error {
 		if !d.opts.Strict {
 			o.Recover = &store.Recover{Now: d.opts.Executor.Now(), Backups: filepath.Join(d.opts.Data, "backup")}
 		}
-		return store.Open(o)
+		s, err := store.Open(o)
+		if err == nil && s.Recovered() != nil {
+			d.opts.Log.Error().Err(s.Recovered()).Msg("the store was damaged and is made anew")
+		}
+		return s, err
 	}
 	s, err := open()
 	if err != nil {
 		return err
 	}
-	if err := s.Recovered(); err != nil {
-		d.opts.Log.Error().Err(err).Msg("the store was damaged and is made anew")
-		d.recovered = err
-	}
+	d.recovered = s.Recovered()
 	if err := d.take(s); err != nil {
 		return errors.Join(err, s.Close())
 	}
@@ -444,12 +450,17 @@ func byDoor(list []access.DoorMemory) map[access.DoorID]access.DoorMemory {
 }
 
 // absent stands for a store or a journal that could not be opened: nothing is
-// ever called durable.
+// ever called durable, and nobody is called unknown.
 type absent struct{ why error }
 
 func (a absent) err() error { return fmt.Errorf("not open: %w", a.why) }
 
 func (a absent) Commit([]access.Event) error { return a.err() }
+
+// Lookup knows nobody, and says so.
+func (a absent) Lookup(access.Card) (access.Person, bool, error) {
+	return access.Person{}, false, a.err()
+}
 
 func (a absent) Read(uint64, int) ([]access.Event, error) { return nil, a.err() }
 
