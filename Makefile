@@ -33,7 +33,7 @@ CC_WORKS = ( t=$$(mktemp -d); trap 'rm -rf "$$t"' EXIT; \
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: ## run a building with people in it; flags by ARGS='--http 127.0.0.1:8490'
@@ -173,6 +173,11 @@ build: ## build ./bin/gatehouse, one static file
 bench-building: ## measure a building against the design's budgets, best of 5
 	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(go version)"
 	@go test -run '^$$' -bench 'Building$$' -benchtime 1x ./actors
+
+.PHONY: query-10m
+query-10m: ## search a journal of 10,000,000 events: time and RssAnon; needs 2 GB of disk
+	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(go version)"
+	@EVENTS=$${EVENTS:-10000000} go test -run '^$$' -bench '^BenchmarkQuery$$' -benchtime 1x -timeout 30m ./persistence/index
 
 # Which rows `make bench-supervisor` runs: those whose name contains this.
 ROW ?=

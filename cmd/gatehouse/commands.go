@@ -37,6 +37,7 @@ type commands struct {
 	Check   checkCmd   `cmd:"" help:"Check a site file: every mistake with its line and column."`
 	Demo    demoCmd    `cmd:"" help:"Run a building on virtual devices, with people coming and going."`
 	Replay  replayCmd  `cmd:"" help:"Push recorded badge events through a building in virtual time."`
+	Journal journalCmd `cmd:"" help:"Work on the journal of a data directory."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
