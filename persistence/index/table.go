@@ -65,8 +65,7 @@ func (s span) overlaps(f *access.Filter) bool {
 	if !f.From.IsZero() && s.max < wall(f.From) {
 		return false
 	}
-	// Before 1678 there is one more instant: none at all.
-	return f.Until.IsZero() || s.min <= max(wall(f.Until), math.MinInt64+1)
+	return f.Until.IsZero() || s.min <= wall(f.Until) // no time at all is the least
 }
 
 // wall is t in ns since 1970, or the end of the range that it lies behind.
