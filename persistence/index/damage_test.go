@@ -24,7 +24,7 @@ func TestBitFlips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for round := range 24 {
+	for round := range 16 {
 		damaged := append([]byte(nil), sound...)
 		for range 1 << r.IntN(11) {
 			at := r.IntN(len(damaged))

@@ -72,7 +72,7 @@ func event(r *rand.Rand, seq uint64) access.Event {
 // search is a filter of few or many fields.
 func search(r *rand.Rand, last uint64) access.Search {
 	s := access.Search{Newest: r.IntN(2) == 0, Limit: 1 + r.IntN(300)}
-	if last > 20_000 {
+	if last > 3000 {
 		s.Limit += 500
 	}
 	if r.IntN(2) == 0 {
