@@ -38,7 +38,7 @@ type commands struct {
 	Demo    demoCmd    `cmd:"" help:"Run a building on virtual devices, with people coming and going."`
 	Replay  replayCmd  `cmd:"" help:"Push recorded badge events through a building in virtual time."`
 	Archive archiveCmd `cmd:"" help:"List, verify and open archived segments of the journal; make keys."`
-	Journal journalCmd `cmd:"" help:"Check the journal."`
+	Journal journalCmd `cmd:"" help:"Check the journal, or make its index anew."`
 	People  peopleCmd  `cmd:"" help:"Import people from a file, or erase a person."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"context"
+
 	"gatehouse/access"
 	"gatehouse/actors"
 )
@@ -14,6 +16,10 @@ type Building interface {
 	ResetFire(operator access.OperatorID, doors ...access.DoorID) (actors.CommandReport, error)
 	Events(after uint64, limit int) ([]access.Event, error)
 	LastEvent() uint64
+	// Find reads a bounded number of events; IndexLag is how many are on disk that
+	// its index does not know of yet.
+	Find(ctx context.Context, s access.Search) (access.Found, error)
+	IndexLag() uint64
 	Health() actors.Health
 	Counts() (kinds, denials []actors.Count)
 	// Watch yields whenever there may be new events, until stop is called; ok is

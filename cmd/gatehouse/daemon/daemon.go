@@ -17,6 +17,7 @@ import (
 	"gatehouse/cmd/gatehouse/site"
 	"gatehouse/devices"
 	"gatehouse/persistence"
+	"gatehouse/persistence/index"
 	"gatehouse/persistence/journal"
 	"gatehouse/persistence/store"
 	"gatehouse/supervisor"
@@ -246,6 +247,9 @@ func (d *Daemon) lookAtJournal() error {
 	return err
 }
 
+// IndexDir is where a data directory keeps the journal's index.
+func IndexDir(data string) string { return filepath.Join(data, "index") }
+
 // JournalDir is where a data directory keeps its journal.
 func JournalDir(data string) string { return filepath.Join(data, "journal") }
 
@@ -350,7 +354,7 @@ func (d *Daemon) build(wiring map[access.DoorID]actors.Wiring, fire []devices.In
 	}
 	d.Building, err = actors.New(actors.Config{
 		Name: d.opts.Site.Building.ID, Boot: d.opts.Boot, Rules: compiled, Directory: d.people, Memory: d.memory,
-		Wiring: wiring, Fire: fire, Buses: d.buses(), Journal: d.Journal, Store: s, Degraded: degraded, Missing: d.missing,
+		Wiring: wiring, Fire: fire, Buses: d.buses(), Journal: d.Journal, Store: s, Index: index.New(IndexDir(d.opts.Data), d.Journal), Degraded: degraded, Missing: d.missing,
 		Clock: d.opts.Clock, Executor: d.opts.Executor, Log: d.opts.Log, OnEvent: d.opts.OnEvent, OnFatal: d.opts.OnFatal,
 		Probe: d.opts.Probe,
 	})
