@@ -1,6 +1,9 @@
 package supervisor
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Tick is delivered when a timer ends. Missed counts the periods of a periodic
 // timer that passed unnoticed since the tick before.
@@ -18,8 +21,9 @@ type timer struct {
 	period time.Duration
 	state  bool
 	dead   bool
-	queued bool // in the mailbox
-	index  int  // in the shell's list
+	queued bool  // in the mailbox
+	index  int32 // in the shell's list
+	missed int32 // of the tick delivered last
 	alarm  Alarm
 }
 
@@ -73,7 +77,7 @@ func (sh *shell) startTimer(t *timer, d time.Duration) {
 		t.dead = true
 		return
 	}
-	t.index = len(sh.timers)
+	t.index = int32(len(sh.timers))
 	sh.timers = append(sh.timers, t)
 	sh.countTimers(1)
 	t.alarm = sh.sys.exec.Alarm(max(d, 0), func() Turner { return sh.box.fire(t) })
@@ -93,6 +97,9 @@ func (sh *shell) killTimers(match func(*timer) bool) (killed int) {
 }
 
 func (sh *shell) killLocked(match func(*timer) bool) (killed int) {
+	if sh.box.stash != nil {
+		killed = sh.box.stash.drop(match)
+	}
 	for i := len(sh.timers) - 1; i >= 0; i-- {
 		if t := sh.timers[i]; match(t) && sh.kill(t) {
 			killed++
@@ -147,6 +154,7 @@ func (sh *shell) tick(t *timer) (Tick, bool) {
 	if late := now.Sub(t.due); late >= t.period {
 		tick.Missed = int(late / t.period)
 	}
+	t.missed = int32(min(tick.Missed, math.MaxInt32))
 	t.due = t.due.Add(time.Duration(tick.Missed+1) * t.period)
 	t.alarm.Reset(t.due.Sub(now))
 	return tick, true

@@ -39,7 +39,7 @@ func (e *PanicError) Error() string { return Reason{Kind: ExitPanic, Value: e.Va
 
 // Task runs a bounded call beside the actor; its result comes back as TaskDone,
 // behind what the task sent to the actor.
-// After limit (0: none) its context ends. The context also ends when the actor
+// After limit (0: none, below 0: at once) its context ends. The context also ends when the actor
 // does, who then waits for the task. At most one worker of a name runs at a
 // time: ErrWorkerRuns, until its result was delivered. A task started by the
 // Stop hook finds its context ended as soon as the hook returns.
@@ -63,7 +63,9 @@ func (sh *shell) startWorker(name string, loop bool, limit time.Duration, f func
 	ctx, cancel := context.WithCancel(sh.context())
 	// The error stands when f ends its goroutine instead of returning.
 	w := &worker{name: name, loop: loop, cancel: cancel, err: errGoexit}
-	if limit > 0 {
+	if limit < 0 {
+		cancel()
+	} else if limit > 0 {
 		w.limit = sh.sys.exec.AfterFunc(limit, cancel)
 	}
 	sh.workers = append(sh.workers, w)
