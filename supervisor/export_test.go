@@ -54,3 +54,6 @@ func WindowOf(b Budget, n int, step time.Duration) int {
 	}
 	return len(w.at)
 }
+
+// MaxChildrenUnlessSaid is the default of SupervisorSpec.MaxChildren.
+const MaxChildrenUnlessSaid = defaultMaxChildren

@@ -54,6 +54,7 @@ type shell struct {
 	over      atomic.Bool // who sets it ends this life: the shell itself or its parent
 	reason    *Reason     // once it ends
 	timers    []*timer
+	byKey     map[string]*timer // the same, once there are many
 	workers   []*worker
 	monitors  map[Monitor]*monitor // under the mailbox's lock
 	live      int                  // workers not yet returned

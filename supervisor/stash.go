@@ -60,6 +60,9 @@ type keptTick struct {
 
 // drop takes out the ticks of the timers that match.
 func (s *stash) drop(match func(*timer) bool) (dropped int) {
+	if s == nil {
+		return 0
+	}
 	for _, q := range []*ring[item]{&s.kept, &s.front} {
 		for i := q.len - 1; i >= 0; i-- {
 			if k, ok := q.at(i).msg.(*keptTick); ok && match(k.timer) {

@@ -63,8 +63,19 @@ func (sh *shell) arm(t *timer, d time.Duration) {
 	}
 }
 
+// manyTimers is from how many on they are looked up.
+const manyTimers = 16
+
 func (sh *shell) disarm(key string) bool {
-	return sh.killTimers(func(t *timer) bool { return t.key == key }) > 0
+	same := func(t *timer) bool { return t.key == key }
+	sh.box.mu.Lock()
+	defer sh.box.mu.Unlock()
+	if sh.byKey == nil {
+		return sh.killLocked(same) > 0
+	}
+	dropped := sh.box.stash.drop(same)
+	t := sh.byKey[key]
+	return t != nil && sh.kill(t) || dropped > 0
 }
 
 // startTimer does nothing for a life that was abandoned: the check and the
@@ -79,6 +90,14 @@ func (sh *shell) startTimer(t *timer, d time.Duration) {
 	}
 	t.index = int32(len(sh.timers))
 	sh.timers = append(sh.timers, t)
+	if sh.byKey != nil {
+		sh.byKey[t.key] = t
+	} else if len(sh.timers) == manyTimers {
+		sh.byKey = make(map[string]*timer, 2*manyTimers)
+		for _, t := range sh.timers {
+			sh.byKey[t.key] = t
+		}
+	}
 	sh.countTimers(1)
 	t.alarm = sh.sys.exec.Alarm(max(d, 0), func() Turner { return sh.box.fire(t) })
 }
@@ -97,9 +116,7 @@ func (sh *shell) killTimers(match func(*timer) bool) (killed int) {
 }
 
 func (sh *shell) killLocked(match func(*timer) bool) (killed int) {
-	if sh.box.stash != nil {
-		killed = sh.box.stash.drop(match)
-	}
+	killed = sh.box.stash.drop(match)
 	for i := len(sh.timers) - 1; i >= 0; i-- {
 		if t := sh.timers[i]; match(t) && sh.kill(t) {
 			killed++
@@ -123,8 +140,10 @@ func (sh *shell) kill(t *timer) bool {
 	sh.timers[t.index], moved.index = moved, t.index
 	sh.timers[last] = nil
 	sh.timers = sh.timers[:last]
+	delete(sh.byKey, t.key)
 	if last == 0 {
 		sh.timers = nil
+		sh.byKey = nil
 	}
 	sh.countTimers(-1)
 	return true
