@@ -32,8 +32,9 @@ type timer struct {
 func (c *Context) After(key string, d time.Duration) { c.sh.arm(&timer{key: key}, d) }
 
 // Every delivers Tick{key} each period, at absolute times: it does not drift.
-// At most one tick waits in the mailbox; what was missed is counted. A period
-// that is not above 0 is a mistake and panics.
+// At most one tick waits in the mailbox; what was missed is counted. Ticks go
+// before Normal messages: a handler that takes longer than the period handles
+// nothing else. A period that is not above 0 is a mistake and panics.
 func (c *Context) Every(key string, period time.Duration) {
 	if period <= 0 {
 		panic("supervisor: Every needs a period above 0")
