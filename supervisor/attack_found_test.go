@@ -489,3 +489,14 @@ func TestNewIsLabelled(t *testing.T) {
 	gate.Open()
 	w.waitLife("a", 2)
 }
+
+// TestAskLimitBelowZero: a deadline that has passed already does not turn virtual
+// time back.
+func TestAskLimitBelowZero(t *testing.T) {
+	w := simWorld(t)
+	w.start(spec{Children: kids{w.log.Child("a", probe{})}})
+	before := w.sim.Now()
+	_, err := w.ref("a").Ask(supervisortest.Do(func(c ctx) error { c.ReplyTo(); return nil }), -time.Hour)
+	equal(t, "no answer", true, errors.Is(err, supervisor.ErrNoAnswer))
+	equal(t, "time", before, w.sim.Now())
+}

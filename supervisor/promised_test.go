@@ -1,6 +1,8 @@
 package supervisor_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -113,3 +115,34 @@ func TestManyTimers(t *testing.T) {
 		t.Errorf("16,384 timers cost %.1f times as much each as 8", r)
 	}
 }
+
+// TestManyWorkers: a name is found among 4,096 as among a few.
+func TestManyWorkers(t *testing.T) {
+	ask := func(names int) func() {
+		w := simWorld(t, holdAll)
+		w.start(spec{Children: kids{w.log.Child("a", probe{})}})
+		w.inside("a", func(c ctx) {
+			for i := range names {
+				equal(t, "started", nil, c.Task(fmt.Sprintf("task %06d", i), 0, nothingToDo))
+			}
+		})
+		last := fmt.Sprintf("task %06d", names-1)
+		t.Cleanup(func() {
+			for i := range names {
+				w.sim.Release("root/a", fmt.Sprintf("task %06d", i))
+			}
+		})
+		return func() {
+			w.inside("a", func(c ctx) {
+				for range 1000 {
+					equal(t, "runs", true, errors.Is(c.Task(last, 0, nothingToDo), supervisor.ErrWorkerRuns))
+				}
+			})
+		}
+	}
+	if r := supervisortest.Ratio(ask(4096), ask(4)); r > 10 {
+		t.Errorf("4,096 workers cost %.1f times as much each as 4", r)
+	}
+}
+
+func nothingToDo(context.Context) (any, error) { return nil, nil }

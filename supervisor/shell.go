@@ -54,8 +54,8 @@ type shell struct {
 	over      atomic.Bool // who sets it ends this life: the shell itself or its parent
 	reason    *Reason     // once it ends
 	timers    []*timer
-	byKey     map[string]*timer // the same, once there are many
-	workers   []*worker
+	byKey     map[string]*timer    // the same, once there are many
+	workers   map[string]*worker   // until their results were delivered
 	monitors  map[Monitor]*monitor // under the mailbox's lock
 	live      int                  // workers not yet returned
 	ctx       context.Context
