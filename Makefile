@@ -174,6 +174,11 @@ bench-building: ## measure a building against the design's budgets, best of 5
 	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(go version)"
 	@go test -run '^$$' -bench 'Building$$' -benchtime 1x ./actors
 
+.PHONY: bench-journal
+bench-journal: ## measure the journal beside bbolt and a bare file, best of 5, e.g. ROW=groups
+	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(df --output=fstype . | tail -n 1), $$(go version)"
+	@go run ./bench/journal -row '$(ROW)' -dir "$${DIR:-.}"
+
 .PHONY: query-10m
 query-10m: ## search a journal of 10,000,000 events: time and RssAnon; needs 2 GB of disk
 	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(go version)"
