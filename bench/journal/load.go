@@ -15,7 +15,7 @@ func producers(n int) contest {
 	return contest{
 		name: fmt.Sprintf("%d producers", n),
 		rows: []row{{name: "events", unit: "/s", higher: true, ratio: true}, {name: "p50", unit: "us", ratio: true}},
-		run:  func(s sink) []float64 { return produce(s, n, 40+12*n) },
+		run:  func(s sink) []float64 { return produce(s, n, 80+24*n) },
 	}
 }
 

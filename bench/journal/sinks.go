@@ -47,7 +47,7 @@ func next() access.Event {
 }
 
 // detail fills an event up to 200 bytes, while its number needs 3 or 4.
-var detail = strings.Repeat(".", 130)
+var detail = strings.Repeat(".", 128)
 
 type ours struct{ j *journal.Journal }
 
