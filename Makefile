@@ -211,6 +211,11 @@ bench-archive: ## measure the archive's memory: live heap for 64 and 512 MiB, Rs
 	@ARCHIVE_MB=512 go test -count=1 -v -run '^TestMemoryDoesNotGrow$$' -timeout $(TIMEOUT) ./persistence/archive
 	@ARCHIVE_NIGHT_MB=1216 go test -count=1 -v -run '^TestMemoryOfANight$$' -timeout $(TIMEOUT) ./persistence/archive
 
+.PHONY: bench-journal
+bench-journal: ## measure the journal beside bbolt and a bare file, best of 5, e.g. ROW=groups
+	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(df --output=fstype . | tail -n 1), $$(go version)"
+	@go run ./bench/journal -row '$(ROW)' -dir "$${DIR:-.}"
+
 .PHONY: query-10m
 query-10m: ## search a journal of 10,000,000 events: time and RssAnon; needs 2 GB of disk
 	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(go version)"

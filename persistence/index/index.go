@@ -123,6 +123,7 @@ func (x *Index) advance(ctx context.Context, limit int) (done bool, err error) {
 	if err := x.mend(); err != nil {
 		return false, err
 	}
+	was := x.through
 	for limit > 0 && ctx.Err() == nil && !done {
 		events, err := x.journal.Read(x.through, min(limit, blockEvents))
 		if err != nil {
@@ -136,7 +137,9 @@ func (x *Index) advance(ctx context.Context, limit int) (done bool, err error) {
 		limit -= len(events)
 		done = len(events) == 0
 	}
-	x.publish()
+	if x.through > was {
+		x.publish()
+	}
 	return done, nil
 }
 
