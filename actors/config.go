@@ -42,6 +42,7 @@ type Config struct {
 	Buses     map[string]func(ctx context.Context) error // devices that must block, by id
 	Journal   Journal
 	Store     Store
+	Chores    Chores
 	// Degraded says why the store or the journal could not be opened ("" if they
 	// could): the building runs on the boot image.
 	Degraded string

@@ -51,6 +51,9 @@ func (b *Building) spec(edge []supervisor.ChildSpec) supervisor.SupervisorSpec {
 		group("areas", b.areas()),
 		group("doors", b.doors()...),
 	}
+	if chores := b.chores(); len(chores) > 0 {
+		children = append(children, group("chores", chores...))
+	}
 	if len(edge) > 0 {
 		children = append(children, group("edge", edge...))
 	}
