@@ -134,7 +134,7 @@ func (a *archiver) resume(now time.Time, s ArchiveStatus) {
 // plan sees to it that the next night is not missed. It is asked again and again,
 // since the clock may have been wrong when it was asked before.
 func (a *archiver) plan(now time.Time) {
-	if a.failed > 0 || !a.due.IsZero() && !now.Before(a.due) {
+	if !a.due.IsZero() && !now.Before(a.due) {
 		return
 	}
 	night, ok := a.b.cfg.Chores.Night(now)

@@ -348,7 +348,12 @@ func (s *shrinking) Remove(what actors.Removal) error {
 // What goes for want of space leaves a gap record, which is there first, and an
 // alarm; what goes in time leaves none; an error is an alarm.
 func TestRetention(t *testing.T) {
-	h := newHouse(t, 1, sim.New(1, sim.Options{}))
+	h := newHouse(t, 1, sim.New(1, sim.Options{Hold: func(_, name string) sim.Hold {
+		if name == "commit" {
+			return sim.Hold{Start: 100 * time.Millisecond}
+		}
+		return sim.Hold{}
+	}}))
 	s := &shrinking{house: h}
 	h.config.Chores.Retention = s
 	h.start()
