@@ -56,6 +56,7 @@ type Config struct {
 	Journal   Journal
 	Store     Store
 	Index     Index // nil: events cannot be searched
+	Chores    Chores
 	// Degraded says why the store or the journal could not be opened ("" if they
 	// could): the building runs on the boot image.
 	Degraded string

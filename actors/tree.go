@@ -51,8 +51,8 @@ func (b *Building) spec(edge []supervisor.ChildSpec) supervisor.SupervisorSpec {
 		group("areas", b.areas()),
 		group("doors", b.doors()...),
 	}
-	if b.cfg.Index != nil {
-		children = append(children, group("chores", b.actor("index", func() supervisor.Actor { return &indexer{b: b} })))
+	if chores := b.chores(); len(chores) > 0 {
+		children = append(children, group("chores", chores...))
 	}
 	if len(edge) > 0 {
 		children = append(children, group("edge", edge...))

@@ -22,6 +22,8 @@ type Building interface {
 	IndexLag() uint64
 	Health() actors.Health
 	Counts() (kinds, denials []actors.Count)
+	// Archive is how far the archive has got; ok is false without one.
+	Archive() (status actors.ArchiveStatus, ok bool)
 	// Watch yields whenever there may be new events, until stop is called; ok is
 	// false when too many watch.
 	Watch() (grown <-chan struct{}, stop func(), ok bool)

@@ -142,6 +142,10 @@ func (j journal) Last() uint64                                         { return 
 
 func (f *fake) Health() actors.Health { return f.health }
 
+func (f *fake) Archive() (actors.ArchiveStatus, bool) {
+	return actors.ArchiveStatus{Last: 40, Waiting: 2, Bytes: 4096}, true
+}
+
 func (f *fake) Counts() (kinds, denials []actors.Count) {
 	return []actors.Count{{Name: "granted", Value: 4}}, []actors.Count{{Name: "no_level", Value: 2}}
 }

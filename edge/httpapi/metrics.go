@@ -43,6 +43,10 @@ var (
 	buildInfo    = desc("build_info", "Always 1; the labels say what is running.", "version", "revision", "go")
 	readyGauge   = desc("ready", "1 while the building is not degraded, else 0.")
 	streamsGauge = desc("http_streams", "Open event streams.")
+
+	archiveLast    = desc("archive_last_sequence", "Sequence number of the newest event that is archived.")
+	archiveWaiting = desc("archive_waiting_segments", "Closed segments of the journal that are not archived.")
+	archiveBytes   = desc("archive_bytes_total", "Bytes that the archive wrote and read back, since the start.")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -73,6 +77,7 @@ func build(version string) [3]string {
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		eventsTotal, denialsTotal, cutTotal, waiting, lastEvent, indexLag, doorsByMode, alarmsByKind, buildInfo, readyGauge, streamsGauge,
+		archiveLast, archiveWaiting, archiveBytes,
 	} {
 		ch <- d
 	}
@@ -109,6 +114,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send(indexLag, prometheus.GaugeValue, float64(b.IndexLag()))
 	send(readyGauge, prometheus.GaugeValue, ready)
 	send(streamsGauge, prometheus.GaugeValue, float64(len(c.a.streams)))
+	if archive, ok := b.Archive(); ok {
+		send(archiveLast, prometheus.GaugeValue, float64(archive.Last))
+		send(archiveWaiting, prometheus.GaugeValue, float64(archive.Waiting))
+		send(archiveBytes, prometheus.CounterValue, float64(archive.Bytes))
+	}
 }
 
 // byMode counts the doors in each mode; a mode without a door is 0, not absent.
