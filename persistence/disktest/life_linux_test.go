@@ -65,7 +65,7 @@ type world struct {
 
 // openJournal and openStore are all that these tests know of how it is done.
 func openJournal(dir string) (*journal.Journal, error) {
-	return journal.Open(journal.Options{Dir: journalDir(dir), Building: "b", Boot: 1})
+	return journal.Open(journal.Options{Dir: journalDir(dir), Building: "b", Boot: 1, SegmentBytes: 20_000})
 }
 
 func openStore(dir string) (*store.Store, error) {
