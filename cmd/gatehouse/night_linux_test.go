@@ -86,6 +86,12 @@ func TestNight(t *testing.T) {
 	} // where people are is read back from the journal first
 	events := fillJournal(t, order, int64(megabytes)<<20)
 	r := nightIn(t, order)
+	if r.GrantsBefore < 10 {
+		if judged {
+			t.Fatal("the night came before it was quiet; try again on a machine that is less busy")
+		}
+		t.Skip("NOT TESTED: the machine is so busy that the night came before it was quiet")
+	}
 	const mb = 1 << 20
 	t.Logf("%d events, %d segments, %d MB written and read back in %.1f s", events, r.Segments, r.Bytes/mb, r.Took.Seconds())
 	t.Logf("RssAnon: %.1f MB before, %.1f MB at most, %.1f MB after: %.1f MB above", float64(r.RSSBefore)/mb, float64(r.RSSPeak)/mb, float64(r.RSSAfter)/mb, float64(r.RSSPeak-r.RSSBefore)/mb)
@@ -245,10 +251,10 @@ func (v *visitor) night(d *daemon.Daemon, r *nightReport) error {
 		}
 	}
 	begin := clock.Now()
-	if len(v.took) < 10 {
-		return errors.New("the night came before it was quiet: start earlier")
+	if r.GrantsBefore = len(v.took); r.GrantsBefore < 10 {
+		return nil // the machine is too busy: there is no before
 	}
-	r.GrantsBefore, r.RSSBefore = len(v.took), v.rss[len(v.rss)-2] // the last one may be of the night
+	r.RSSBefore = v.rss[len(v.rss)-2] // the last one may be of the night
 	r.P50Before, r.MaxBefore = v.figures()
 	v.rss = v.rss[len(v.rss)-1:]
 	for status.Waiting > 0 {
