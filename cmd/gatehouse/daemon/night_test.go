@@ -423,6 +423,23 @@ func TestWantOfSpace(t *testing.T) {
 	}
 }
 
+// The machine is asked how much room there is; a disk has more than a megabyte, and
+// less than a pebibyte.
+func TestTheMachineKnowsItsFreeSpace(t *testing.T) {
+	for min, alarm := range map[uint64]bool{1: false, 1 << 30: true} {
+		n := nightHouse(t, 1, time.Hour)
+		n.site.Journal.Retention = site.Retention{MinFreeMB: min}
+		n.change = nil
+		n.site.Archive = site.Archive{}
+		n.start()
+		n.sim.Advance(90 * time.Second)
+		if n.has(access.KindRetentionDegraded) != alarm {
+			t.Errorf("%d MB: %v", min, n.kinds())
+		}
+		n.stop()
+	}
+}
+
 // What was archived before goes for want of space without a gap record; and when
 // nothing more can go, that is an alarm.
 func TestWantOfSpaceAfterTheArchive(t *testing.T) {

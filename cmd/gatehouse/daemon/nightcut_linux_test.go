@@ -13,26 +13,26 @@ import (
 	"gatehouse/persistence/disktest"
 )
 
+// newShare makes an empty directory for the archive, durably.
+func (n *night) newShare(d *disktest.Disk) {
+	n.t.Helper()
+	d.Format()
+	n.site.Archive.Dir = filepath.Join(d.Dir(), "share")
+	root, err := os.Open(d.Dir())
+	if err == nil {
+		err = errors.Join(os.Mkdir(n.site.Archive.Dir, 0o700), root.Sync(), root.Close())
+	}
+	if err != nil {
+		n.t.Fatal(err)
+	}
+}
+
 // cutNight begins an archive on a disk that loses its power at the n-th change or
 // sync. What it counted as archived then, so that retention might have dropped it,
 // must be there when the power is back, and the next life must end the work.
 func (n *night) cutNight(d *disktest.Disk, at int, lie disktest.Faults, closed map[string]string) error {
 	n.t.Helper()
-	d.Format()
-	n.site.Archive.Dir = filepath.Join(d.Dir(), "share")
-	if err := os.Mkdir(n.site.Archive.Dir, 0o700); err != nil {
-		n.t.Fatal(err)
-	}
-	root, err := os.Open(d.Dir())
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	if err := root.Sync(); err != nil {
-		n.t.Fatal(err)
-	}
-	if err := root.Close(); err != nil {
-		n.t.Fatal(err)
-	}
+	n.newShare(d)
 	d.Set(lie)
 	d.CutAt(at)
 	n.start()
@@ -112,5 +112,35 @@ func TestPowerCutsInTheNight(t *testing.T) {
 	}
 	if lost == 0 {
 		t.Error("a disk that lies about its syncs loses nothing: the cuts prove nothing")
+	}
+}
+
+// One change or sync that fails, at any point of a run: an alarm, and the same life
+// ends the work at its next try, a manifest of unknown state included.
+func TestAFailureInTheNight(t *testing.T) {
+	stride := 4
+	if os.Getenv("CUTS") != "" {
+		stride = 1
+	}
+	d := disktest.Mount(t)
+	n := nightHouse(t, 2, time.Hour*24)
+	closed := n.closed()
+	failures := 0
+	for at := 1; ; at += stride {
+		n.newShare(d)
+		d.FailAt(at)
+		n.start()
+		n.sim.Advance(20 * time.Minute)
+		n.wantReady()
+		n.wantArchived("epoch-1", closed)
+		failed := d.Failed() > 0
+		n.stop()
+		if !failed {
+			break
+		}
+		failures++
+	}
+	if failures < 10 {
+		t.Errorf("only %d failures", failures)
 	}
 }
