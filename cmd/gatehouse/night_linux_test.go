@@ -246,6 +246,7 @@ func (v *visitor) night(d *daemon.Daemon, r *nightReport) error {
 	}
 	r.GoroutinesBefore = quiet()
 	for ; status.Bytes == 0; status, _ = d.Building.Archive() {
+		r.GoroutinesBefore = min(r.GoroutinesBefore, runtime.NumGoroutine()) // what a start has to do may take a while
 		if err := v.visit(); err != nil {
 			return err
 		}
