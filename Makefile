@@ -173,10 +173,17 @@ CUTS ?= 2000
 .PHONY: powercut
 powercut: ## cut the power under journal and store, e.g. make powercut CUTS=10000 or SEED=17
 	@CUTS=$(CUTS) KNOWN_FAULTS=$(KNOWN_FAULTS) go test -count=1 -v -run 'PowerCuts' -timeout 60m ./persistence/disktest
+	@CUTS=$(CUTS) go test -count=1 -v -run 'InTheNight' ./cmd/gatehouse/daemon
 
 .PHONY: frozen
 frozen: ## freeze the disk for 5 s and compare how long decisions take
 	@RATIO=1 go test -count=1 -v -run '^TestFrozenDisk' ./cmd/gatehouse/daemon
+
+# How many megabytes of events `make night` archives.
+NIGHT_MB ?= 1229
+.PHONY: night
+night: ## archive 1.2 GB of events under traffic; memory and goroutines; NIGHT_MB=... for another size
+	@NIGHT_MB=$(NIGHT_MB) go test -count=1 -v -run '^TestNight$$' -timeout 30m ./cmd/gatehouse
 
 # How often `make kill` kills a daemon.
 KILLS ?= 1000

@@ -22,9 +22,10 @@ import (
 
 // TestMain makes this binary the program, too: a script's gatehouse is a process
 // of its own.
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gatehouse": main})
-}
+func TestMain(m *testing.M) { testscript.Main(m, programs) }
+
+// programs are what this binary can be, by the name that it is started under.
+var programs = map[string]func(){"gatehouse": main}
 
 // TestScripts runs testdata/script. What a command of a script does is said at
 // the function here and in the other files.

@@ -34,13 +34,24 @@ type liveArchive struct {
 	now      func() time.Time
 	await    func(ctx context.Context, d time.Duration) error
 
-	using sync.Mutex // held through Open and Add; guards the next two
+	using sync.Mutex // held through Open and Add; guards open
 	open  *archive.Archive
-	epoch uint64
 
-	taken atomic.Uint64
+	taken atomic.Pointer[mark] // nil: not known yet
 	bytes atomic.Uint64
 }
+
+// mark is how far the archive has got: all epochs before this one, and of this one
+// all up to an event. A restored journal can give numbers a second time.
+type mark struct{ epoch, last uint64 }
+
+func (m *mark) has(s journal.Segment) bool {
+	return m != nil && (s.Epoch < m.epoch || s.Epoch == m.epoch && s.Last <= m.last)
+}
+
+// waits says whether a segment is still to be archived: one whose file is gone
+// cannot be.
+func (m *mark) waits(s journal.Segment) bool { return s.Sealed && s.Bytes > 0 && !m.has(s) }
 
 var errHangs = errors.New("an earlier call to it still hangs; look at its disk or share")
 
@@ -60,7 +71,7 @@ func (l *liveArchive) Add(ctx context.Context) error {
 			return err
 		}
 		err = l.open.Add(ctx, s)
-		l.took()
+		l.taken.Store(&mark{l.taken.Load().epoch, l.open.Taken()})
 		if errors.Is(err, archive.ErrBroken) {
 			return errors.Join(err, l.close())
 		}
@@ -78,19 +89,18 @@ func (l *liveArchive) use(do func() error) error {
 }
 
 // next finds the oldest segment that is not archived, with the archive of its epoch
-// open. One whose file is gone cannot be archived any more.
+// open.
 func (l *liveArchive) next() (s archive.Segment, ok bool, err error) {
 	list := l.journal.Segments()
 	for _, from := range list {
-		if from.Last <= l.taken.Load() || from.Sealed && from.Bytes == 0 {
+		if !l.taken.Load().waits(from) {
 			continue
 		}
 		if err := l.openFor(from.Epoch); err != nil {
 			return s, false, err
 		}
-		taken := l.taken.Load()
-		if from.Sealed && from.Last > taken {
-			return archive.Segment{Path: from.Path, First: from.First, Last: from.Last, AfterGap: from.First > taken+1}, true, nil
+		if taken := l.taken.Load(); taken.waits(from) {
+			return archive.Segment{Path: from.Path, First: from.First, Last: from.Last, AfterGap: from.First > taken.last+1}, true, nil
 		}
 	}
 	if l.open == nil && len(list) > 0 {
@@ -101,7 +111,7 @@ func (l *liveArchive) next() (s archive.Segment, ok bool, err error) {
 
 // openFor opens the archive of an epoch, unless it is open.
 func (l *liveArchive) openFor(epoch uint64) error {
-	if l.open != nil && l.epoch == epoch {
+	if l.open != nil && l.taken.Load().epoch == epoch {
 		return nil
 	}
 	if err := l.close(); err != nil {
@@ -117,13 +127,9 @@ func (l *liveArchive) openFor(epoch uint64) error {
 	if err != nil {
 		return err
 	}
-	l.epoch = epoch
-	l.took()
+	l.taken.Store(&mark{epoch, l.open.Taken()})
 	return nil
 }
-
-// took notes how far the open archive is.
-func (l *liveArchive) took() { l.taken.Store(max(l.taken.Load(), l.open.Taken())) }
 
 func (l *liveArchive) sealing() (s archive.Sealing, err error) {
 	s.Pace = l.pace
@@ -164,9 +170,12 @@ func (l *liveArchive) Close() error { return l.use(l.close) }
 // Status says how far the archive is; it waits for nothing.
 func (l *liveArchive) Status() actors.ArchiveStatus {
 	taken := l.taken.Load()
-	s := actors.ArchiveStatus{Last: taken, Bytes: l.bytes.Load()}
+	s := actors.ArchiveStatus{Bytes: l.bytes.Load()}
+	if taken != nil {
+		s.Last = taken.last
+	}
 	for _, from := range l.journal.Segments() {
-		if !from.Sealed || from.Last <= taken || from.Bytes == 0 {
+		if !taken.waits(from) {
 			continue
 		}
 		if s.Waiting == 0 {
@@ -175,6 +184,19 @@ func (l *liveArchive) Status() actors.ArchiveStatus {
 		s.Waiting++
 	}
 	return s
+}
+
+// reached is the last event up to which the archive wants nothing more of a
+// journal's segments.
+func (l *liveArchive) reached(list []journal.Segment) (last uint64) {
+	taken := l.taken.Load()
+	for _, s := range list {
+		if !s.Sealed || taken.waits(s) {
+			break
+		}
+		last = s.Last
+	}
+	return last
 }
 
 // night is when the archive runs next.

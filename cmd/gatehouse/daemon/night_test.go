@@ -25,6 +25,7 @@ type night struct {
 	ids     archive.Identities
 	free    int64
 	onAwait func()
+	wasCut  bool // the power was cut (cutNight)
 }
 
 // nightHouse has closed segments of about 300 KB, with events of before the start.
@@ -356,6 +357,33 @@ func TestAHangingArchiveIsNotUsedTwice(t *testing.T) {
 	n.stop()
 }
 
+// A box that was restored from an older backup gives numbers a second time, beside
+// the archive of the box that is gone: what it records is archived all the same.
+func TestTheArchiveOfARestoredBox(t *testing.T) {
+	gone := nightHouse(t, 4, time.Hour*48)
+	gone.start()
+	gone.sim.Advance(12 * time.Minute)
+	gone.stop()
+	n := nightHouse(t, 1, time.Hour*48)
+	n.site.Archive, n.ids = gone.site.Archive, gone.ids
+	n.fill(2, 2, n.now.Add(-time.Hour*24))
+	closed, of := n.closed(), map[string]string{}
+	for _, s := range n.segments() {
+		if s.Sealed && s.Epoch == 2 {
+			of[filepath.Base(s.Path)] = closed[filepath.Base(s.Path)]
+		}
+	}
+	if last := n.segments()[2].Last; last >= gone.segments()[3].Last {
+		t.Fatalf("no number is given twice: %d", last)
+	}
+	n.site.Journal.Retention = site.Retention{Days: 1}
+	n.start()
+	n.sim.Advance(12 * time.Minute)
+	n.wantReady()
+	n.wantArchived("epoch-2", of)
+	n.stop()
+}
+
 // A disk that fills up while the archive is not there: the oldest events go, as few
 // as must, with a gap record of exactly those, and an alarm until there is room.
 func TestWantOfSpace(t *testing.T) {
@@ -392,6 +420,23 @@ func TestWantOfSpace(t *testing.T) {
 			n.start()
 			n.stop()
 		})
+	}
+}
+
+// The machine is asked how much room there is; a disk has more than a megabyte, and
+// less than a pebibyte.
+func TestTheMachineKnowsItsFreeSpace(t *testing.T) {
+	for min, alarm := range map[uint64]bool{1: false, 1 << 30: true} {
+		n := nightHouse(t, 1, time.Hour)
+		n.site.Journal.Retention = site.Retention{MinFreeMB: min}
+		n.change = nil
+		n.site.Archive = site.Archive{}
+		n.start()
+		n.sim.Advance(90 * time.Second)
+		if n.has(access.KindRetentionDegraded) != alarm {
+			t.Errorf("%d MB: %v", min, n.kinds())
+		}
+		n.stop()
 	}
 }
 

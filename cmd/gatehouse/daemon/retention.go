@@ -29,10 +29,10 @@ func (l *liveRetention) Choose(now time.Time) (actors.Removal, error) {
 		Age: time.Duration(l.conf.Days) * 24 * time.Hour, Bytes: int64(l.conf.MaxMB) << 20,
 	}
 	taken := uint64(math.MaxUint64)
-	if l.archive != nil {
-		taken = l.archive.taken.Load()
-	}
 	list := l.journal.Segments()
+	if l.archive != nil {
+		taken = l.archive.reached(list)
+	}
 	all := keep.Choose(list, now, taken, needed)
 	out := actors.Removal{Through: all.Through, Lost: all.Untaken, Pressed: all.Bytes < needed}
 	if l.archive == nil {
