@@ -172,7 +172,7 @@ journal-10m: ## open a journal of 10 million events; JOURNAL_EVENTS=... for anot
 CUTS ?= 2000
 .PHONY: powercut
 powercut: ## cut the power under journal and store, e.g. make powercut CUTS=10000 or SEED=17
-	@CUTS=$(CUTS) KNOWN_FAULTS=$(KNOWN_FAULTS) go test -count=1 -v -run 'PowerCuts' -timeout 60m ./persistence/disktest
+	@CUTS=$(CUTS) go test -count=1 -v -run 'PowerCuts' -timeout 60m ./persistence/disktest
 
 .PHONY: frozen
 frozen: ## freeze the disk for 5 s and compare how long decisions take
