@@ -39,6 +39,7 @@ type About struct {
 	Made     time.Time `json:"made"`              // of the snapshot
 	Data     string    `json:"data,omitempty"`    // the data directory it was made of
 	Address  string    `json:"address,omitempty"` // where its daemon answers
+	Store    string    `json:"store,omitempty"`   // fingerprint of the store's contents
 }
 
 // Member is one file of a backup.

@@ -76,13 +76,34 @@ type Store struct {
 // without a store is fs.ErrNotExist. A large store takes seconds. Other errors:
 // ErrCorrupt, ErrVersion, persistence.ErrLocked.
 func Check(dir string) error {
-	o := Options{Dir: dir, walkBytes: 1 << 62}
-	o.fill()
-	_, err := check(&o, filepath.Join(dir, FileName))
+	_, err := Examine(dir)
 	if errors.Is(err, errOlder) {
 		_, _, err = inspectV1(filepath.Join(dir, FileName))
 	}
 	return err
+}
+
+// Summary says what a store holds.
+type Summary struct {
+	Version     uint64 // of rules and people
+	Holders     int
+	Credentials int
+	Fingerprint string // of all rules and people, 32 hex digits, as in a Change
+}
+
+// Examine is Check of a store of today's format, and says what is in it.
+func Examine(dir string) (Summary, error) {
+	o := Options{Dir: dir, walkBytes: 1 << 62}
+	o.fill()
+	i, err := check(&o, filepath.Join(dir, FileName))
+	if err != nil {
+		return Summary{}, err
+	}
+	m := &i.contents.meta
+	return Summary{
+		Version: m.Version, Holders: m.Tables[tableHolders].Rows, Credentials: m.Tables[tableCards].Rows,
+		Fingerprint: i.contents.fingerprint(),
+	}, nil
 }
 
 // check reads the store at path beside the image in o.Dir.
