@@ -113,6 +113,8 @@ func (a actor) Receive(c *supervisor.Context, msg any) error {
 	case supervisor.TaskDone:
 		done, _ := m.Value.(Done)
 		a.ended(done, m.Err)
+	default:
+		return fmt.Errorf("nobody sends the backup's actor a %T", m)
 	}
 	return nil
 }
