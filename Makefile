@@ -33,7 +33,7 @@ CC_WORKS = ( t=$$(mktemp -d); trap 'rm -rf "$$t"' EXIT; \
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: ## run a building with people in it; flags by ARGS='--http 127.0.0.1:8490'
@@ -233,6 +233,16 @@ bench-building: ## measure a building against the design's budgets, best of 5
 bench-archive: ## measure the archive's memory: live heap for 64 and 512 MiB, RssAnon over 1.2 GB
 	@ARCHIVE_MB=512 go test -count=1 -v -run '^TestMemoryDoesNotGrow$$' -timeout $(TIMEOUT) ./persistence/archive
 	@ARCHIVE_NIGHT_MB=1216 go test -count=1 -v -run '^TestMemoryOfANight$$' -timeout $(TIMEOUT) ./persistence/archive
+
+.PHONY: bench-journal
+bench-journal: ## measure the journal beside bbolt and a bare file, best of 5, e.g. ROW=groups
+	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(df --output=fstype . | tail -n 1), $$(go version)"
+	@go run ./bench/journal -row '$(ROW)' -dir "$${DIR:-.}"
+
+.PHONY: query-10m
+query-10m: ## search a journal of 10,000,000 events: time and RssAnon; needs 2 GB of disk
+	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(go version)"
+	@EVENTS=$${EVENTS:-10000000} go test -run '^$$' -bench '^BenchmarkQuery$$' -benchtime 1x -timeout 30m ./persistence/index
 
 # Which rows `make bench-supervisor` runs: those whose name contains this.
 ROW ?=

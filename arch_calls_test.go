@@ -15,6 +15,7 @@ import (
 var allowedCalls = map[string]string{
 	"supervisor/real.go":       "the one place that starts goroutines and reads the clock",
 	"cmd/gatehouse/main.go":    "signals and the process's exit",
+	"bench/journal/real.go":    "a benchmark measures real time, and its load is bare goroutines",
 	"bench/supervisor/real.go": "a benchmark measures real time, and its load and the peer's tickers are bare goroutines",
 
 	"persistence/disktest/serve_linux.go": "the process of a disk for tests answers the kernel and the test at once",

@@ -49,7 +49,7 @@ var homes = []home{
 	{"github.com/asynkron/protoactor-go", []string{"supervisor", "bench"}, "only the runtime knows what it is built on, and the benchmarks that compare the two"},
 	{"github.com/prometheus", []string{"supervisor/prom", "edge", "cmd"}, "metrics are collected in one place and served at the edge"},
 	{"github.com/rs/zerolog", []string{"actors", "edge", "cmd", "bench"}, "the islands return errors and events; they do not log"},
-	{"go.etcd.io/bbolt", []string{"persistence"}, "only persistence knows how things are kept"},
+	{"go.etcd.io/bbolt", []string{"persistence", "bench"}, "only persistence knows how things are kept, and the benchmark that measures beside it"},
 	{"github.com/klauspost/compress", []string{"persistence"}, "only persistence knows how things are kept"},
 	{"filippo.io/age", []string{"persistence"}, "only persistence knows how things are kept"},
 	{"github.com/robfig/cron", []string{"actors/nightly"}, "it only reads cron expressions: its rule for nights in which clocks are set is not ours, and its runner starts goroutines and timers"},

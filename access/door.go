@@ -55,6 +55,14 @@ const (
 	SideOut             // inside the door: badge to go out
 )
 
+// Durability says what a release waits for (design rule 8).
+type Durability uint8
+
+const (
+	BeforeUnlock Durability = iota // its record on disk, for RecordLimit at most
+	Group                          // nothing; the record follows with the next group of records
+)
+
 // Door is the rule set of one door.
 type Door struct {
 	ID       DoorID
@@ -69,6 +77,7 @@ type Door struct {
 	// RecordLimit is how long a release waits for its record on disk (rule 8;
 	// 150 ms by default).
 	RecordLimit time.Duration
+	Durability  Durability `json:",omitzero"`
 	// AreaTimeout is how long a decision waits for the areas' answer, and
 	// AreaVerdict what holds when none came.
 	AreaTimeout time.Duration

@@ -31,18 +31,22 @@ const (
 	KindJournalRestored
 	KindStoreDegraded // alarm: running on the boot image
 	KindStoreRestored
-	KindGap            // Count events could not be kept
-	KindActorRestarted // Detail: actor's path and reason
-	KindActorFailed    // alarm: out of budget, outputs secured
-	KindReadsRefused   // Count card reads were refused because of a flood
-	KindRulesChanged   // Count is the rules' version
-	KindStarted        // the building came up
-	KindStopped        // the building stopped in order
-	KindLockFault      // alarm: the lock did not do as told
-	KindCommandRefused // an operator's command that precedence forbids
-	KindLockFaultEnded // the lock does as told again
-	KindPeopleChanged  // Count cardholders and credentials were changed; Detail: version, ids, fingerprints
-	KindPersonErased   // Cardholder's values were removed; Count with the credentials
+	KindGap             // Count events could not be kept
+	KindActorRestarted  // Detail: actor's path and reason
+	KindActorFailed     // alarm: out of budget, outputs secured
+	KindReadsRefused    // Count card reads were refused because of a flood
+	KindRulesChanged    // Count is the rules' version
+	KindStarted         // the building came up
+	KindStopped         // the building stopped in order
+	KindLockFault       // alarm: the lock did not do as told
+	KindCommandRefused  // an operator's command that precedence forbids
+	KindLockFaultEnded  // the lock does as told again
+	KindPeopleChanged   // Count cardholders and credentials were changed; Detail: version, ids, fingerprints
+	KindPersonErased    // Cardholder's values were removed; Count with the credentials
+	KindArchiveDegraded // alarm: events cannot be archived
+	KindArchiveRestored
+	KindRetentionDegraded // alarm: the journal has to shrink for want of space, or cannot
+	KindRetentionRestored
 )
 
 // ClockQuality says how far an event's wall time can be trusted.

@@ -115,6 +115,10 @@ func (w *world) mayRelease() bool {
 		return in.Timer == TimerRecord && w.before.Releasing() && w.before.Mode != LockedDown
 	case Begin:
 		return AtRest(w.stored.Mode, w.stored.Fire)
+	case Decided:
+		return w.door.Durability == Group && in.Decision.Verdict == Granted && w.before.Mode.refuses() == ReasonNone
+	case Command:
+		return w.door.Durability == Group && in.Mode.Releases() && !in.Clear && w.before.Mode != LockedDown
 	}
 	return false
 }
@@ -259,6 +263,7 @@ func modelDoors() []*Compiled {
 		func(d *Door) { d.HasContact = false },
 		func(d *Door) { d.FireRelease = false },
 		func(d *Door) { d.HasREX, d.Egress = false, EgressMechanical },
+		func(d *Door) { d.Durability = Group },
 	} {
 		door := testDoor()
 		for i := range door.Readers {

@@ -111,6 +111,14 @@ var scripts = map[string]struct {
 		{Recorded{2}, none},
 		{TimerFired{TimerRecord}, none},
 	}},
+	"durability group": {func(d *Door) { d.Durability = Group }, DoorState{}, []line{
+		{grantTo("ann", 7), []string{"#1 granted ann (credential)", "release", "arm strike 5s", "show granted in"}},
+		{Recorded{1}, none},
+		{Command{Mode: LockedDown, Operator: "op"}, nil},
+		{Command{Clear: true}, nil},
+		{Command{Mode: Unlocked, Operator: "op"}, []string{"#5 mode_changed unlocked by op (operator)", "release", "persist unlocked fire=false", "show released"}},
+		{Recorded{5}, none},
+	}},
 	"no contact": {func(d *Door) { d.HasContact = false }, DoorState{}, []line{
 		{grantTo("ann", 7), nil},
 		{Recorded{1}, []string{

@@ -7,8 +7,9 @@ const denialShown = 3 * time.Second
 
 // Step is what a door does about an input: its next state, and the actions that
 // the actor carries out in order. It is pure. A release follows the Record that
-// it rests on by a Recorded or TimerRecord of its own; moves in the secure
-// direction, requests to exit and fire come first and are recorded after.
+// it rests on by a Recorded or TimerRecord of its own, or with the durability
+// Group at once; moves in the secure direction, requests to exit and fire come
+// first and are recorded after.
 //
 // Grants and openings: an opening is the passage of every grant that the lock is
 // released for (up to four wait; a fifth ends the oldest). A grant whose record

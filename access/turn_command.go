@@ -48,13 +48,14 @@ func (t *turn) secureNow(why Reason) {
 	t.endAccess(why)
 }
 
-// releaseMode records first; the lock moves when the record is on disk.
+// releaseMode records first; the lock moves when the record is on disk, or at once
+// if the building's durability says so.
 func (t *turn) releaseMode(mode Mode, by OperatorID) {
 	t.cancelWish(ReasonOperator)
 	number := t.record(Event{Kind: KindModeChanged, Mode: mode, Operator: by, Reason: ReasonOperator})
 	t.s.wish, t.s.wishNumber = mode, number
 	switch {
-	case t.s.held(): // the lock does not move
+	case t.s.held(), t.door.Durability == Group: // the lock does not move, or waits for nothing
 		t.fulfil()
 	case !t.s.armed.has(TimerRecord):
 		t.arm(TimerRecord, t.door.RecordLimit)

@@ -32,7 +32,7 @@ func (t *turn) granted(d Decision) {
 	t.s.grants[t.s.waiting] = g
 	t.s.waiting++
 	switch {
-	case t.s.held() || again: // the lock does not move
+	case t.s.held() || again, t.door.Durability == Group: // the lock does not move, or waits for nothing
 		t.release(g.number, g.number)
 	case !t.s.armed.has(TimerRecord): // never anew: cards shown in a row must not put it off
 		t.arm(TimerRecord, t.door.RecordLimit)

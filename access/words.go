@@ -48,7 +48,8 @@ func (w words[T]) unmarshal(v *T, text []byte) error {
 }
 
 var (
-	modeWords = words[Mode]{"mode", []string{
+	durabilityWords = words[Durability]{"durability", []string{"before_unlock", "group"}}
+	modeWords       = words[Mode]{"mode", []string{
 		"locked", "unlocked", "accessed", "blocked", "locked_down", "locked_open", "double_locked",
 	}}
 	lockTypeWords     = words[LockType]{"lock type", []string{"fail_secure", "fail_safe"}}
@@ -72,6 +73,7 @@ var (
 		"gap", "actor_restarted", "actor_failed", "reads_refused", "rules_changed", "started", "stopped",
 		"lock_fault", "command_refused", "lock_fault_ended",
 		"people_changed", "person_erased",
+		"archive_degraded", "archive_restored", "retention_degraded", "retention_restored",
 	}}
 	clockWords   = words[ClockQuality]{"clock quality", []string{"unknown", "synchronised", "unsynchronised", "recorded", "virtual"}}
 	timerWords   = words[Timer]{"timer", []string{"record", "strike", "held", "indicate"}}
@@ -88,6 +90,13 @@ func (m *Mode) UnmarshalText(text []byte) error { return modeWords.unmarshal(m, 
 
 // ParseMode reads the word of a Mode.
 func ParseMode(s string) (Mode, error) { return modeWords.parse(s) }
+
+func (d Durability) String() string                   { return durabilityWords.name(d) }
+func (d Durability) MarshalText() ([]byte, error)     { return durabilityWords.marshal(d) }
+func (d *Durability) UnmarshalText(text []byte) error { return durabilityWords.unmarshal(d, text) }
+
+// ParseDurability reads the word of a Durability.
+func ParseDurability(s string) (Durability, error) { return durabilityWords.parse(s) }
 
 func (l LockType) String() string                   { return lockTypeWords.name(l) }
 func (l LockType) MarshalText() ([]byte, error)     { return lockTypeWords.marshal(l) }

@@ -21,7 +21,7 @@ func TestEveryConstantHasAWord(t *testing.T) {
 		"Mode": modeWords.list, "LockType": lockTypeWords.list, "Egress": egressWords.list,
 		"AntiPassback": antiPassbackWords.list, "Side": sideWords.list, "Verdict": verdictWords.list,
 		"Reason": reasonWords.list, "Kind": kindWords.list, "ClockQuality": clockWords.list,
-		"Timer": timerWords.list, "Contact": contactWords.list, "Signal": signalWords.list,
+		"Durability": durabilityWords.list, "Timer": timerWords.list, "Contact": contactWords.list, "Signal": signalWords.list,
 	}
 	for name, constants := range want {
 		if len(got[name]) != len(constants) {
@@ -88,6 +88,7 @@ func addConstants(found map[string][]string, gen *ast.GenDecl) {
 func TestWordsThereAndBack(t *testing.T) {
 	t.Parallel()
 	thereAndBack(t, modeWords, ParseMode)
+	thereAndBack(t, durabilityWords, ParseDurability)
 	thereAndBack(t, lockTypeWords, ParseLockType)
 	thereAndBack(t, egressWords, ParseEgress)
 	thereAndBack(t, antiPassbackWords, ParseAntiPassback)

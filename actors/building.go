@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +16,7 @@ import (
 var (
 	ErrUnknownDoor = errors.New("no such door")
 	ErrBadMode     = errors.New("no door can be told to take this mode")
+	errNoIndex     = errors.New("this building has no index of its events")
 	errBusEnded    = errors.New("the device's worker ended by itself")
 )
 
@@ -48,7 +50,7 @@ type Building struct {
 	runtime  runtimeSource
 	em       *emitter
 
-	journal, modes, feed, tracker supervisor.Ref
+	journal, modes, feed, tracker, indexer supervisor.Ref
 }
 
 // New prepares a building; nothing runs yet. Every door of the rules must have
@@ -224,6 +226,23 @@ func (b *Building) ask(msg any) (CommandReport, error) {
 // Events reads up to limit events with Seq > after from disk.
 func (b *Building) Events(after uint64, limit int) ([]access.Event, error) {
 	return b.cfg.Journal.Read(after, limit)
+}
+
+// Find returns the next page of the recorded events that match. It reads a bounded
+// part of the disk.
+func (b *Building) Find(ctx context.Context, s access.Search) (access.Found, error) {
+	if b.cfg.Index == nil {
+		return access.Found{}, errNoIndex
+	}
+	return b.cfg.Index.Find(ctx, s)
+}
+
+// IndexLag is how many events are on disk that the index has not taken up yet.
+func (b *Building) IndexLag() uint64 {
+	if b.cfg.Index == nil {
+		return 0
+	}
+	return b.cfg.Index.Lag()
 }
 
 // LastEvent is the Seq of the newest event on disk.

@@ -30,6 +30,19 @@ type Store interface {
 	SaveDoors(changes []access.DoorMemory) error
 }
 
+// Index finds events in the journal. Its calls block.
+type Index interface {
+	// Advance takes up to limit events that the journal has gained; done says that
+	// there were no more. It is called by workers only, one at a time, and again
+	// after an error.
+	Advance(ctx context.Context, limit int) (done bool, err error)
+	// Find and Lag are safe for concurrent use. A page is complete, whatever became
+	// of Advance.
+	Find(ctx context.Context, s access.Search) (access.Found, error)
+	// Lag is how many events of the journal are not taken up yet.
+	Lag() uint64
+}
+
 // Config is a building about to run.
 type Config struct {
 	Name      string // building id
@@ -42,6 +55,8 @@ type Config struct {
 	Buses     map[string]func(ctx context.Context) error // devices that must block, by id
 	Journal   Journal
 	Store     Store
+	Index     Index // nil: events cannot be searched
+	Chores    Chores
 	// Degraded says why the store or the journal could not be opened ("" if they
 	// could): the building runs on the boot image.
 	Degraded string

@@ -203,15 +203,23 @@ func (h *house) answers(door int) {
 func (h *house) stopClean() {
 	h.t.Helper()
 	report := h.b.Stop()
-	l := h.b.Ledger()
-	// In real time the goroutine of the last turn may not have returned yet.
-	for i := 0; h.sim == nil && len(l.Unaccounted) > 0 && i < 100; i++ {
-		h.config.Executor.Wait(nil, 10*time.Millisecond)
-		l = h.b.Ledger()
-	}
+	l := h.accounts()
 	if !report.Complete || l.Actors+l.Timers+l.Workers+l.Zombies != 0 || len(l.Unaccounted) != 0 || l.DeadTimers != 0 {
 		h.t.Errorf("left over: %+v %+v", report, l)
 	}
+}
+
+// accounts is the ledger once turns that were just ending have ended: on the
+// machine those of this building, in a simulation those of the test before.
+func (h *house) accounts() supervisor.Ledger {
+	clock := supervisor.NewReal(1)
+	for range 100 {
+		if l := h.b.Ledger(); len(l.Unaccounted) == 0 {
+			return l
+		}
+		clock.Wait(nil, 10*time.Millisecond)
+	}
+	return h.b.Ledger()
 }
 
 // A card that crashes door 7 each time it is shown harms door 7 only.

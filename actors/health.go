@@ -9,11 +9,14 @@ import (
 // health is what is wrong with the building as a whole. It outlives the actors
 // that notice it.
 type health struct {
-	mu       sync.Mutex
-	journal  error
-	store    error
-	areas    error
-	fire     error
+	mu      sync.Mutex
+	journal error
+	store   error
+	areas   error
+	fire    error
+	// Of the chores.
+	archive, retention error
+
 	degraded string
 	missing  []string
 }
@@ -65,6 +68,12 @@ func (h *health) list() (wrong []string) {
 	}
 	if h.fire != nil {
 		wrong = append(wrong, "fire input: "+h.fire.Error())
+	}
+	if h.archive != nil {
+		wrong = append(wrong, "archive: "+h.archive.Error())
+	}
+	if h.retention != nil {
+		wrong = append(wrong, "retention: "+h.retention.Error())
 	}
 	return wrong
 }

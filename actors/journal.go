@@ -144,6 +144,9 @@ func (r *recorder) announce(c *supervisor.Context, batch []access.Event) {
 		c.Send(p.logic, newest[p]) // a refused one is made good by TimerRecord
 	}
 	c.Send(r.b.feed, written{})
+	if r.b.indexer.Valid() {
+		c.Send(r.b.indexer, written{})
+	}
 }
 
 // recordGap makes a record of the events that were lost.

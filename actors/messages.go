@@ -20,7 +20,7 @@ func (recorded) Class() supervisor.Class {
 	return supervisor.Class{Lane: supervisor.Control, Key: "recorded"}
 }
 
-// written goes to the feed: the journal has grown.
+// written goes to the feed and to the index: the journal has grown.
 type written struct{}
 
 func (written) Class() supervisor.Class {

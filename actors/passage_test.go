@@ -35,7 +35,7 @@ func TestACardOpensADoorAndItLocksAgain(t *testing.T) {
 		t.Errorf("unknown card: %+v", last)
 	}
 	report := h.b.Stop()
-	if l := h.b.Ledger(); !report.Complete || l.Actors != 0 || l.Timers != 0 || l.Workers != 0 || len(l.Unaccounted) != 0 {
+	if l := h.accounts(); !report.Complete || l.Actors != 0 || l.Timers != 0 || l.Workers != 0 || len(l.Unaccounted) != 0 {
 		t.Errorf("left over: %+v %+v", report, l)
 	}
 }

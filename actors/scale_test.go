@@ -31,7 +31,7 @@ func TestAThousandIdleDoors(t *testing.T) {
 	h.contact(500).Set(false)
 	waitUntil(t, exec, func() bool { return !h.lock(500).Released() && h.b.Health().Waiting == 0 })
 	waitUntil(t, exec, func() bool { return h.b.Ledger().Goroutines <= maxGoroutines })
-	l := h.b.Ledger()
+	l := h.accounts()
 	if l.Goroutines > maxGoroutines || len(l.Unaccounted) != 0 {
 		t.Errorf("%d goroutines when idle, at most %d: %+v", l.Goroutines, maxGoroutines, l)
 	}
@@ -48,6 +48,7 @@ func TestAStrayGoroutineIsNamed(t *testing.T) {
 	h.start()
 	end := make(chan struct{})
 	go func() { <-end }()
+	waitUntil(t, h.config.Executor, func() bool { return len(h.b.Ledger().Unaccounted) == 1 }) // the test's before are gone
 	found := false
 	for _, s := range h.b.Ledger().Unaccounted {
 		found = found || s.BeganIn == "gatehouse/actors_test.TestAStrayGoroutineIsNamed.func1" &&

@@ -51,6 +51,9 @@ func (b *Building) spec(edge []supervisor.ChildSpec) supervisor.SupervisorSpec {
 		group("areas", b.areas()),
 		group("doors", b.doors()...),
 	}
+	if chores := b.chores(); len(chores) > 0 {
+		children = append(children, group("chores", chores...))
+	}
 	if len(edge) > 0 {
 		children = append(children, group("edge", edge...))
 	}
@@ -146,6 +149,7 @@ func readerID(id access.ReaderID) string { return "reader-" + string(id) }
 // lookup finds the actors' addresses once the tree is built.
 func (b *Building) lookup(find func(path string) supervisor.Ref) {
 	b.journal, b.modes = find(Root+"/store/journal"), find(Root+"/store/modes")
+	b.indexer = find(Root + "/chores/index") // not valid without an index
 	b.feed, b.tracker = find(Root+"/feed/feed"), find(Root+"/areas/tracker")
 	for _, p := range b.order {
 		path := DoorPath(p.door.ID)

@@ -389,3 +389,114 @@ func TestLeftoversAreForgotten(t *testing.T) {
 		t.Errorf("%d places are kept, nothing runs", n)
 	}
 }
+
+// TestTaskLimitBelowZero: a deadline that has passed already is one.
+func TestTaskLimitBelowZero(t *testing.T) {
+	w := simWorld(t)
+	w.start(spec{Children: kids{w.log.Child("a", probe{})}})
+	var ended error
+	w.inside("a", func(c ctx) {
+		equal(t, "task", nil, c.Task("late", -time.Second, func(ctx context.Context) (any, error) { ended = ctx.Err(); return nil, nil }))
+	})
+	w.advance(0)
+	equal(t, "context ended", true, errors.Is(ended, context.Canceled))
+}
+
+// TestStashedIsCancelled: what is cancelled while it is stashed does not come back.
+func TestStashedIsCancelled(t *testing.T) {
+	for name, c := range map[string]struct {
+		cancel func(c ctx, m supervisor.Monitor) bool
+		left   []string
+	}{
+		"nothing":     {func(ctx, supervisor.Monitor) bool { return false }, []string{"monitor", "tick every", "tick state"}},
+		"the state":   {func(c ctx, _ supervisor.Monitor) bool { c.EnterState(); return false }, []string{"monitor", "tick every"}},
+		"the timer":   {func(c ctx, _ supervisor.Monitor) bool { return c.CancelTimer("every") }, []string{"monitor", "tick state"}},
+		"the monitor": {func(c ctx, m supervisor.Monitor) bool { return c.Demonitor(m) }, []string{"tick every", "tick state"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := simWorld(t)
+			var got []string
+			stashing := true
+			w.start(spec{Children: kids{w.log.Child("a", probe{OnReceive: func(c ctx, msg any) error {
+				if stashing {
+					return c.Stash()
+				}
+				switch m := msg.(type) {
+				case supervisor.Tick:
+					got = append(got, "tick "+m.Key)
+				case supervisor.MonitorDown:
+					got = append(got, "monitor")
+				}
+				return nil
+			}})}})
+			var m supervisor.Monitor
+			w.inside("a", func(c ctx) {
+				c.Every("every", time.Second)
+				c.StateAfter("state", time.Second)
+				m = c.Monitor(supervisor.Ref{})
+			})
+			w.advance(time.Second)
+			w.inside("a", func(me ctx) {
+				stashing = false
+				equal(t, "cancelled", name == "the timer" || name == "the monitor", c.cancel(me, m))
+				me.Unstash()
+			})
+			equal(t, "came back", c.left, got)
+		})
+	}
+}
+
+// TestMonitorsAreBounded: also those whose word waits, and those of nobody.
+func TestMonitorsAreBounded(t *testing.T) {
+	w := simWorld(t)
+	w.start(spec{Children: kids{w.log.Child("a", probe{Quiet: true})}})
+	var late ctx
+	w.inside("a", func(c ctx) {
+		none := 0
+		for range 3 * supervisor.MaxMonitors {
+			if c.Monitor(supervisor.Ref{}) == 0 {
+				none++
+			}
+		}
+		equal(t, "without a word", supervisor.MaxMonitors, none)
+		late = c
+	})
+	w.stop()
+	equal(t, "of a life that is over", supervisor.Monitor(0), late.Monitor(supervisor.Ref{}))
+}
+
+// TestBudgetForgets: restarts of long ago take no memory.
+func TestBudgetForgets(t *testing.T) {
+	equal(t, "kept", 3, supervisor.WindowOf(supervisor.Escalating(1<<40, 2*time.Second), 1000, time.Second))
+}
+
+// TestNewIsLabelled: a New that hangs can be found by its stack.
+func TestNewIsLabelled(t *testing.T) {
+	w := realWorld(t)
+	gate, life := supervisortest.NewGate(), 0
+	a := w.log.Child("a", probe{})
+	make := a.New
+	a.New = func() supervisor.Actor {
+		if life++; life == 2 {
+			gate.Pass()
+		}
+		return make()
+	}
+	w.start(spec{Children: kids{a}})
+	w.send("a", supervisortest.Crash)
+	<-gate.Entered()
+	equal(t, "goroutines", 1, w.sys.Ledger().Owned["root/a"])
+	gate.Open()
+	w.waitLife("a", 2)
+}
+
+// TestAskLimitBelowZero: a deadline that has passed already does not turn virtual
+// time back.
+func TestAskLimitBelowZero(t *testing.T) {
+	w := simWorld(t)
+	w.start(spec{Children: kids{w.log.Child("a", probe{})}})
+	before := w.sim.Now()
+	_, err := w.ref("a").Ask(supervisortest.Do(func(c ctx) error { c.ReplyTo(); return nil }), -time.Hour)
+	equal(t, "no answer", true, errors.Is(err, supervisor.ErrNoAnswer))
+	equal(t, "time", before, w.sim.Now())
+}

@@ -5,12 +5,9 @@ import (
 	"time"
 )
 
-// window remembers the last Intensity restarts; memory and time do not depend
-// on how many there were.
-type window struct {
-	at   []time.Time
-	next int
-}
+// window remembers the restarts of the last Period, Intensity at most; memory and
+// time do not depend on how many there were before.
+type window struct{ at []time.Time }
 
 // allow counts a restart at now and reports whether it is within the budget.
 // As in OTP, a restart exactly Period after another is still in its window.
@@ -21,14 +18,15 @@ func (w *window) allow(b Budget, now time.Time) bool {
 	if b.Intensity == 0 {
 		return false
 	}
-	if len(w.at) < b.Intensity {
-		w.at = append(w.at, now)
-		return true
+	for len(w.at) > 0 && now.Sub(w.at[0]) > b.Period {
+		w.at = w.at[1:]
 	}
-	oldest := w.at[w.next]
-	w.at[w.next] = now
-	w.next = (w.next + 1) % len(w.at)
-	return now.Sub(oldest) > b.Period
+	within := len(w.at) < b.Intensity
+	if !within {
+		w.at = w.at[1:]
+	}
+	w.at = append(w.at, now)
+	return within
 }
 
 // delays turns the failures of one child into waiting times.

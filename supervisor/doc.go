@@ -39,6 +39,23 @@
 //	...
 //	n, err := sys.Ref("root/counter").Ask(get{}, time.Second)
 //
+// A program starts its tree, and waits for a signal or for the tree's own end:
+//
+//	quit, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+//	defer cancel()
+//	sys, err := supervisor.Start(spec, supervisor.Options{
+//		OnFatal: func(r supervisor.Reason) { log.Print("the root gave up: ", r) },
+//	})
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	select {
+//	case <-quit.Done():
+//		log.Printf("%+v", sys.Stop())
+//	case <-sys.Down():
+//		os.Exit(1) // whoever started the process starts a new one
+//	}
+//
 // A tree is described by its spec. Children start in order, each waits until the
 // one before it is ready. A Ref is the address of a place: it stays valid over
 // restarts. Each life in a place is a new value from New, with an empty mailbox.
@@ -107,6 +124,11 @@
 // ends, and after DefaultGrace it is fenced and abandoned: what it still sends,
 // arms or answers is refused, and System.Stop reports it. Go cannot end its
 // goroutine. More than 64 such zombies, and the root gives up with ErrZombies.
+//
+// System.Stop is called from outside: an actor that waited in it would wait for
+// its own end. From inside, Context.Stop ends the actor, StopChild sent to its
+// Parent ends it or a sibling for good, and the whole tree is stopped by telling
+// whoever runs the program, such as by a channel that main waits for.
 //
 // # Insight
 //

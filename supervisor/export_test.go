@@ -45,3 +45,15 @@ func StacksWithinASecond(cost time.Duration) (n int) {
 
 // Leftovers is how many places are kept that are no more in the tree.
 func Leftovers(s *System) int { return len(s.leftovers) }
+
+// WindowOf is how many restarts are remembered after n of them, a step apart.
+func WindowOf(b Budget, n int, step time.Duration) int {
+	var w window
+	for i := range n {
+		w.allow(b, time.Unix(0, 0).Add(time.Duration(i)*step))
+	}
+	return len(w.at)
+}
+
+// MaxChildrenUnlessSaid is the default of SupervisorSpec.MaxChildren.
+const MaxChildrenUnlessSaid = defaultMaxChildren

@@ -37,7 +37,9 @@ const (
 	EventFailed     // beyond its budget
 	EventEscalated  // a supervisor gives up because of the child at Path
 	EventAbandoned  // still running after its stop deadline; Detail is its stack
-	EventRefused    // Count messages refused so far; at most one event a second
+	// EventRefused: Count messages refused so far. At most one event a second: how
+	// many came after it is in the next one, and at any time in Tree.Refused.
+	EventRefused
 	// EventCrashed: a life of an actor ended by an error or a panic. Of each place
 	// the first crash is reported, then one a minute at most; Count is how many
 	// there were since the last report, this one included.

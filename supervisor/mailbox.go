@@ -29,7 +29,7 @@ const (
 
 // Class is how a message wants to be queued. With a Key that is not empty it
 // replaces a waiting message of the same key in its lane, whether the lane is
-// full or not (coalescing).
+// full or not (coalescing). It is looked for among all that wait there.
 type Class struct {
 	Lane     Lane
 	WhenFull WhenFull

@@ -41,13 +41,16 @@ type monitor struct {
 // MonitorDown, in the Normal lane, behind all that the life itself had sent in
 // that lane or in Control. When nobody lives there it comes at once, with
 // ExitError and ErrDown; beyond MaxMonitors likewise, with ErrMonitors. It is
-// never refused by a full mailbox. A Monitor ends with the life that made it.
+// never refused by a full mailbox. A Monitor ends with the life that made it. It is
+// 0, and no word comes, when this life is over or was abandoned, and when twice
+// MaxMonitors watch or have their word waiting.
 func (c *Context) Monitor(to Ref) Monitor {
 	sh := c.sh
 	m := &monitor{id: Monitor(sh.sys.monitors.Add(1)), watcher: sh, place: to.n}
 	m.down = MonitorDown{Monitor: m.id, Path: to.Path()}
-	switch fits, alive := sh.keepMonitor(m); {
-	case !alive:
+	switch fits, kept := sh.keepMonitor(m); {
+	case !kept:
+		return 0
 	case !fits:
 		m.end(0, Reason{Kind: ExitError, Err: ErrMonitors})
 	case to.n == nil || !to.n.watch(m):
@@ -68,10 +71,10 @@ func (c *Context) Demonitor(id Monitor) bool {
 }
 
 // keepMonitor notes a watch at its watcher.
-func (sh *shell) keepMonitor(m *monitor) (fits, alive bool) {
+func (sh *shell) keepMonitor(m *monitor) (fits, kept bool) {
 	sh.box.mu.Lock()
 	defer sh.box.mu.Unlock()
-	if sh.fenced.Load() {
+	if sh.box.detached || len(sh.monitors) >= 2*MaxMonitors {
 		return false, false
 	}
 	fits = len(sh.monitors) < MaxMonitors
@@ -95,7 +98,7 @@ func (sh *shell) takeMonitor(id Monitor) *monitor {
 // demonitored meanwhile.
 func (sh *shell) monitorDown(m *monitor) {
 	if sh.takeMonitor(m.id) != nil {
-		sh.deliver(m.down)
+		sh.deliverAs(m.down, m)
 	}
 }
 

@@ -76,7 +76,7 @@ var mutants = []mutant{
 	},
 	{
 		4, "a restart at the window's edge is forgotten", "budget.go",
-		"now.Sub(oldest) > b.Period", "now.Sub(oldest) >= b.Period",
+		"now.Sub(w.at[0]) > b.Period", "now.Sub(w.at[0]) >= b.Period",
 		"TestTortureF/budget, window's edge",
 	},
 	{

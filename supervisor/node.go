@@ -124,13 +124,15 @@ func (n *node) newActor() Actor {
 	return n.spec.New()
 }
 
-// label marks the goroutine of a turn as the actor's.
-func (n *node) label() {
+// label marks the goroutine of a turn as the actor's. keep: it will be needed again.
+func (n *node) label(keep bool) {
 	ctx := n.labels.Load()
 	if ctx == nil {
 		made := pprof.WithLabels(context.Background(), pprof.Labels(labelActor, n.name))
 		ctx = &made
-		n.labels.Store(ctx)
+		if keep {
+			n.labels.Store(ctx)
+		}
 	}
 	pprof.SetGoroutineLabels(*ctx)
 }

@@ -54,7 +54,8 @@ type shell struct {
 	over      atomic.Bool // who sets it ends this life: the shell itself or its parent
 	reason    *Reason     // once it ends
 	timers    []*timer
-	workers   []*worker
+	byKey     map[string]*timer    // the same, once there are many
+	workers   map[string]*worker   // until their results were delivered
 	monitors  map[Monitor]*monitor // under the mailbox's lock
 	live      int                  // workers not yet returned
 	ctx       context.Context
@@ -105,6 +106,8 @@ func (sh *shell) handle(msg any) {
 		sh.workerEnded(msg)
 	case *timer:
 		sh.ticked(msg)
+	case *keptTick:
+		sh.deliverAs(msg.tick, msg)
 	case *call:
 		if sh.sup != nil {
 			sh.sup.administer(msg.msg, msg.to)
@@ -144,12 +147,12 @@ func (sh *shell) begin() {
 }
 
 func (sh *shell) startUser() error {
+	sh.box.mark(false) // New may hang too, but most lives never run anything in this turn again
 	sh.user = sh.node.newActor()
 	if sh.user == nil {
 		return errNoNew
 	}
 	if s, ok := sh.user.(Starter); ok {
-		sh.box.mark()
 		err := s.Start(&sh.c)
 		sh.ignored = errors.Is(err, ErrIgnore)
 		return err
@@ -172,9 +175,12 @@ func (sh *shell) ready() {
 }
 
 // deliver hands a message to the user's actor.
-func (sh *shell) deliver(msg any) {
-	sh.box.mark()
-	sh.c.msg, sh.c.stashed = msg, false
+func (sh *shell) deliver(msg any) { sh.deliverAs(msg, msg) }
+
+// deliverAs: source is what Stash keeps instead of the message.
+func (sh *shell) deliverAs(msg, source any) {
+	sh.box.mark(true)
+	sh.c.msg, sh.c.stashed = source, false
 	r := sh.guard(func() error { return sh.user.Receive(&sh.c, msg) })
 	sh.c.msg = nil
 	if r != nil {
@@ -215,7 +221,7 @@ func (sh *shell) ticked(t *timer) {
 	case sh.sup != nil:
 		sh.sup.outOfBudget()
 	default:
-		sh.deliver(tick)
+		sh.deliverAs(tick, t)
 	}
 }
 
@@ -269,7 +275,7 @@ func (sh *shell) runStopHook() {
 		return
 	}
 	sh.hookRan = true
-	sh.box.mark()
+	sh.box.mark(true)
 	if r := sh.guard(func() error { s.Stop(&sh.c, *sh.reason); return nil }); r != nil {
 		sh.reason = r
 	}

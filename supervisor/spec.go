@@ -109,8 +109,9 @@ func Escalating(n int, period time.Duration) Budget { return Budget{false, n, pe
 // Isolating counts per child and never gives up: a child beyond its budget is
 // StateFailed and is tried again at the cap of its backoff, until a life of it
 // has run for the backoff's ResetAfter. This holds for the first start too: a
-// child that cannot start does not keep its siblings from starting (under
-// RestForOne: those before it), nor the supervisor from being ready. Only
+// child that cannot start does not keep the supervisor from being ready, nor its
+// siblings from running (under RestForOne those after it wait for it, under
+// OneForAll all). Only
 // an error marked with Escalate ends an isolating supervisor.
 func Isolating(n int, period time.Duration) Budget { return Budget{true, n, period} }
 

@@ -19,7 +19,8 @@ type stash struct {
 
 // Stash keeps the message being handled for later, with its asker, who goes on
 // waiting. Called twice for a message it keeps it once. Ticks, results of
-// workers and Answers can be kept too. What is kept when this life ends becomes
+// workers and Answers can be kept too; what is cancelled meanwhile
+// (CancelTimer, EnterState, Demonitor) does not come back. What is kept when this life ends becomes
 // dead letters, its askers get ErrStopped. ErrStashFull: the stash is full.
 func (c *Context) Stash() error {
 	switch {
@@ -32,8 +33,14 @@ func (c *Context) Stash() error {
 	if c.current != nil {
 		it.msg = c.current
 	}
+	if t, ok := c.msg.(*timer); ok {
+		it.msg = &keptTick{t, Tick{t.key, int(t.missed)}}
+	}
 	if err := c.sh.box.keep(it); err != nil {
 		return err
+	}
+	if m, ok := c.msg.(*monitor); ok {
+		c.sh.keepMonitor(m) // Demonitor still takes it away
 	}
 	c.stashed, c.taken = true, true
 	return nil
@@ -43,6 +50,29 @@ func (c *Context) Stash() error {
 // waits in the mailbox, so that the order of each sender is kept. It returns how
 // many that were. They count against the stash's limit until they are handled.
 func (c *Context) Unstash() int { return c.sh.box.unstash() }
+
+// keptTick is a tick in the stash. It goes when its timer would go if it were
+// still armed.
+type keptTick struct {
+	timer *timer
+	tick  Tick
+}
+
+// drop takes out the ticks of the timers that match.
+func (s *stash) drop(match func(*timer) bool) (dropped int) {
+	if s == nil {
+		return 0
+	}
+	for _, q := range []*ring[item]{&s.kept, &s.front} {
+		for i := q.len - 1; i >= 0; i-- {
+			if k, ok := q.at(i).msg.(*keptTick); ok && match(k.timer) {
+				q.removeAt(i)
+				dropped++
+			}
+		}
+	}
+	return dropped
+}
 
 func (m *mailbox) keep(it item) error {
 	m.mu.Lock()

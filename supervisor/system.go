@@ -152,7 +152,8 @@ type StopReport struct {
 }
 
 // Stop stops the tree in reverse order and waits for it. It is safe from
-// anywhere outside the tree, and more than once.
+// anywhere outside the tree, and more than once. An actor must not call it: it
+// would wait for its own end, and be given up.
 func (s *System) Stop() StopReport {
 	begin := s.exec.Now()
 	s.stopping.Store(true)

@@ -1,6 +1,9 @@
 package supervisor
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Tick is delivered when a timer ends. Missed counts the periods of a periodic
 // timer that passed unnoticed since the tick before.
@@ -18,8 +21,9 @@ type timer struct {
 	period time.Duration
 	state  bool
 	dead   bool
-	queued bool // in the mailbox
-	index  int  // in the shell's list
+	queued bool  // in the mailbox
+	index  int32 // in the shell's list
+	missed int32 // of the tick delivered last
 	alarm  Alarm
 }
 
@@ -28,8 +32,9 @@ type timer struct {
 func (c *Context) After(key string, d time.Duration) { c.sh.arm(&timer{key: key}, d) }
 
 // Every delivers Tick{key} each period, at absolute times: it does not drift.
-// At most one tick waits in the mailbox; what was missed is counted. A period
-// that is not above 0 is a mistake and panics.
+// At most one tick waits in the mailbox; what was missed is counted. Ticks go
+// before Normal messages: a handler that takes longer than the period handles
+// nothing else. A period that is not above 0 is a mistake and panics.
 func (c *Context) Every(key string, period time.Duration) {
 	if period <= 0 {
 		panic("supervisor: Every needs a period above 0")
@@ -59,8 +64,19 @@ func (sh *shell) arm(t *timer, d time.Duration) {
 	}
 }
 
+// manyTimers is from how many on they are looked up.
+const manyTimers = 16
+
 func (sh *shell) disarm(key string) bool {
-	return sh.killTimers(func(t *timer) bool { return t.key == key }) > 0
+	same := func(t *timer) bool { return t.key == key }
+	sh.box.mu.Lock()
+	defer sh.box.mu.Unlock()
+	if sh.byKey == nil {
+		return sh.killLocked(same) > 0
+	}
+	dropped := sh.box.stash.drop(same)
+	t := sh.byKey[key]
+	return t != nil && sh.kill(t) || dropped > 0
 }
 
 // startTimer does nothing for a life that was abandoned: the check and the
@@ -73,8 +89,16 @@ func (sh *shell) startTimer(t *timer, d time.Duration) {
 		t.dead = true
 		return
 	}
-	t.index = len(sh.timers)
+	t.index = int32(len(sh.timers))
 	sh.timers = append(sh.timers, t)
+	if sh.byKey != nil {
+		sh.byKey[t.key] = t
+	} else if len(sh.timers) == manyTimers {
+		sh.byKey = make(map[string]*timer, 2*manyTimers)
+		for _, t := range sh.timers {
+			sh.byKey[t.key] = t
+		}
+	}
 	sh.countTimers(1)
 	t.alarm = sh.sys.exec.Alarm(max(d, 0), func() Turner { return sh.box.fire(t) })
 }
@@ -93,6 +117,7 @@ func (sh *shell) killTimers(match func(*timer) bool) (killed int) {
 }
 
 func (sh *shell) killLocked(match func(*timer) bool) (killed int) {
+	killed = sh.box.stash.drop(match)
 	for i := len(sh.timers) - 1; i >= 0; i-- {
 		if t := sh.timers[i]; match(t) && sh.kill(t) {
 			killed++
@@ -116,8 +141,10 @@ func (sh *shell) kill(t *timer) bool {
 	sh.timers[t.index], moved.index = moved, t.index
 	sh.timers[last] = nil
 	sh.timers = sh.timers[:last]
+	delete(sh.byKey, t.key)
 	if last == 0 {
 		sh.timers = nil
+		sh.byKey = nil
 	}
 	sh.countTimers(-1)
 	return true
@@ -147,6 +174,7 @@ func (sh *shell) tick(t *timer) (Tick, bool) {
 	if late := now.Sub(t.due); late >= t.period {
 		tick.Missed = int(late / t.period)
 	}
+	t.missed = int32(min(tick.Missed, math.MaxInt32))
 	t.due = t.due.Add(time.Duration(tick.Missed+1) * t.period)
 	t.alarm.Reset(t.due.Sub(now))
 	return tick, true

@@ -88,14 +88,14 @@ func (m *mailbox) hurry() {
 func (m *mailbox) unmark() {
 	m.unlabelled = true
 	if m.life.sup != nil {
-		m.mark()
+		m.mark(true)
 	}
 }
 
-func (m *mailbox) mark() {
+func (m *mailbox) mark(keep bool) {
 	if m.unlabelled {
 		m.unlabelled = false
-		m.node.label()
+		m.node.label(keep)
 	}
 }
 

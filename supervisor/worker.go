@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
@@ -39,7 +38,7 @@ func (e *PanicError) Error() string { return Reason{Kind: ExitPanic, Value: e.Va
 
 // Task runs a bounded call beside the actor; its result comes back as TaskDone,
 // behind what the task sent to the actor.
-// After limit (0: none) its context ends. The context also ends when the actor
+// After limit (0: none, below 0: at once) its context ends. The context also ends when the actor
 // does, who then waits for the task. At most one worker of a name runs at a
 // time: ErrWorkerRuns, until its result was delivered. A task started by the
 // Stop hook finds its context ended as soon as the hook returns.
@@ -55,7 +54,7 @@ func (c *Context) Loop(name string, f func(context.Context) error) error {
 
 func (sh *shell) startWorker(name string, loop bool, limit time.Duration, f func(context.Context) (any, error)) error {
 	switch {
-	case sh.worker(name) != nil:
+	case sh.workers[name] != nil:
 		return ErrWorkerRuns
 	case !sh.takeWorker():
 		return ErrFenced
@@ -63,10 +62,15 @@ func (sh *shell) startWorker(name string, loop bool, limit time.Duration, f func
 	ctx, cancel := context.WithCancel(sh.context())
 	// The error stands when f ends its goroutine instead of returning.
 	w := &worker{name: name, loop: loop, cancel: cancel, err: errGoexit}
-	if limit > 0 {
+	if limit < 0 {
+		cancel()
+	} else if limit > 0 {
 		w.limit = sh.sys.exec.AfterFunc(limit, cancel)
 	}
-	sh.workers = append(sh.workers, w)
+	if sh.workers == nil {
+		sh.workers = map[string]*worker{}
+	}
+	sh.workers[name] = w
 	sh.sys.exec.Work(&Work{
 		Owner: sh.node.path, Name: name, Loop: loop, Context: ctx, process: sh.node.name,
 		do:   func() { w.value, w.err = sh.guarded(ctx, f) },
@@ -127,19 +131,10 @@ func (sh *shell) countZombies(n int64) {
 	sh.node.zombies.Add(int32(n))
 }
 
-func (sh *shell) worker(name string) *worker {
-	for _, w := range sh.workers {
-		if w.name == name {
-			return w
-		}
-	}
-	return nil
-}
-
 // workerEnded takes the result on the actor's own turn.
 func (sh *shell) workerEnded(w *worker) {
-	if i := slices.Index(sh.workers, w); i >= 0 {
-		sh.workers = slices.Delete(sh.workers, i, i+1)
+	if delete(sh.workers, w.name); len(sh.workers) == 0 {
+		sh.workers = nil
 	}
 	switch {
 	case sh.phase >= phaseEnding:

@@ -12,7 +12,8 @@ import (
 )
 
 type journalCmd struct {
-	Verify journalVerifyCmd `cmd:"" help:"Check every byte of the journal and its chain; changes nothing."`
+	Verify  journalVerifyCmd `cmd:"" help:"Check every byte of the journal and its chain; changes nothing."`
+	Reindex reindexCmd       `cmd:"" help:"Make the index of the journal's events again; the daemon must not run."`
 }
 
 type journalVerifyCmd struct {

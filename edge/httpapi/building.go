@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"context"
+
 	"gatehouse/access"
 	"gatehouse/actors"
 )
@@ -14,8 +16,14 @@ type Building interface {
 	ResetFire(operator access.OperatorID, doors ...access.DoorID) (actors.CommandReport, error)
 	Events(after uint64, limit int) ([]access.Event, error)
 	LastEvent() uint64
+	// Find reads a bounded number of events; IndexLag is how many are on disk that
+	// its index does not know of yet.
+	Find(ctx context.Context, s access.Search) (access.Found, error)
+	IndexLag() uint64
 	Health() actors.Health
 	Counts() (kinds, denials []actors.Count)
+	// Archive is how far the archive has got; ok is false without one.
+	Archive() (status actors.ArchiveStatus, ok bool)
 	// Watch yields whenever there may be new events, until stop is called; ok is
 	// false when too many watch.
 	Watch() (grown <-chan struct{}, stop func(), ok bool)

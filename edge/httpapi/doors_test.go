@@ -166,6 +166,7 @@ func TestMetrics(t *testing.T) {
 	body := s.get("/metrics").body
 	for _, line := range []string{
 		`gatehouse_events_total{kind="granted"} 4`, `gatehouse_denials_total{reason="no_level"} 2`,
+		`gatehouse_archive_last_sequence 40`, `gatehouse_archive_waiting_segments 2`, `gatehouse_archive_bytes_total 4096`,
 		`gatehouse_events_waiting 0`,
 		`gatehouse_events_last_sequence 3`, `gatehouse_doors{mode="locked"} 1`, `gatehouse_doors{mode="locked_down"} 1`,
 		`gatehouse_doors{mode="unlocked"} 0`, `gatehouse_ready 1`, `gatehouse_http_streams 0`, `go_goroutines `,

@@ -4,18 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
-
-	"gatehouse/access"
 )
 
-// Bounds of a page: how many events one answer holds, how many one read of the
-// journal fetches, and how many are looked at for a filter that few match.
+// Bounds of a page.
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
-	readSize     = 500
-	maxScan      = 50_000
 )
 
 // page is one answer. Whoever comes again from Next (with after, or with before
@@ -50,67 +44,22 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, p)
 }
 
-// page looks at a bounded number of events, and stops when the client has gone.
+// page stops when the client has gone.
 func (a *API) page(ctx context.Context, q query) (page, error) {
-	p := page{Events: []event{}, Next: q.after}
-	if q.newest {
-		p.Next = min(q.before, a.o.Building.LastEvent()+1)
+	found, err := a.o.Building.Find(ctx, q.search())
+	if err != nil {
+		return page{}, err
 	}
-	for scanned := 0; scanned < maxScan && len(p.Events) < q.limit && ctx.Err() == nil; {
-		batch, err := a.batch(q, p.Next)
-		if err != nil {
-			return p, err
-		}
-		if len(batch) == 0 {
-			p.end(q)
-			break
-		}
-		p.add(q, batch)
-		scanned += len(batch)
+	p := page{Events: make([]event, 0, len(found.Events)), Next: found.Next, More: found.More}
+	for _, e := range found.Events {
+		p.Events = append(p.Events, toJSON(e))
 	}
-	p.Last = max(a.o.Building.LastEvent(), p.Next)
-	p.More = p.Next < p.Last
-	if q.newest {
-		p.Last, p.More = a.o.Building.LastEvent(), p.Next > 1
+	p.Last = a.o.Building.LastEvent()
+	if !q.newest {
+		p.Last = max(p.Last, p.Next)
+		p.More = p.Next < p.Last
 	}
 	return p, nil
-}
-
-// batch is the next events to look at, in the order of the query. Backwards it
-// reads the range of numbers before next.
-func (a *API) batch(q query, next uint64) ([]access.Event, error) {
-	if !q.newest {
-		return a.o.Building.Events(next, readSize)
-	}
-	if next <= 1 {
-		return nil, nil
-	}
-	size := min(readSize, next-1)
-	list, err := a.o.Building.Events(next-1-size, int(size))
-	// A journal that begins later than the range gives events behind it.
-	list = slices.DeleteFunc(list, func(e access.Event) bool { return e.Seq >= next })
-	slices.Reverse(list)
-	return list, err
-}
-
-// add takes what matches, until the page is full.
-func (p *page) add(q query, batch []access.Event) {
-	for _, e := range batch {
-		if len(p.Events) == q.limit {
-			return
-		}
-		p.Next = e.Seq
-		if q.matches(e) {
-			p.Events = append(p.Events, toJSON(e))
-		}
-	}
-}
-
-// end notes that the journal has nothing further: backwards, nothing before.
-func (p *page) end(q query) {
-	if q.newest {
-		p.Next = min(p.Next, 1)
-	}
 }
 
 // beyond refuses to wait for events after one that does not exist: the client

@@ -19,6 +19,7 @@ import (
 	"gatehouse/access"
 	"gatehouse/actors"
 	"gatehouse/edge/httpapi"
+	"gatehouse/persistence/index"
 	"gatehouse/supervisor"
 )
 
@@ -127,7 +128,23 @@ func (f *fake) LastEvent() uint64 {
 	return uint64(len(f.events))
 }
 
+// Find has an index that was never made: it reads the events.
+func (f *fake) Find(ctx context.Context, s access.Search) (access.Found, error) {
+	return index.New("", journal{f}).Find(ctx, s)
+}
+
+func (f *fake) IndexLag() uint64 { return 7 }
+
+type journal struct{ *fake }
+
+func (j journal) Read(after uint64, limit int) ([]access.Event, error) { return j.Events(after, limit) }
+func (j journal) Last() uint64                                         { return j.LastEvent() }
+
 func (f *fake) Health() actors.Health { return f.health }
+
+func (f *fake) Archive() (actors.ArchiveStatus, bool) {
+	return actors.ArchiveStatus{Last: 40, Waiting: 2, Bytes: 4096}, true
+}
 
 func (f *fake) Counts() (kinds, denials []actors.Count) {
 	return []actors.Count{{Name: "granted", Value: 4}}, []actors.Count{{Name: "no_level", Value: 2}}

@@ -37,11 +37,16 @@ var (
 	cutTotal     = desc("http_streams_cut_total", "Event streams cut off because the client was too slow.")
 	waiting      = desc("events_waiting", "Events that are not on disk yet.")
 	lastEvent    = desc("events_last_sequence", "Sequence number of the newest event on disk.")
+	indexLag     = desc("index_lag_events", "Events on disk that the index has not taken up yet.")
 	doorsByMode  = desc("doors", "Doors by the mode that they are in.", "mode")
 	alarmsByKind = desc("alarms", "Doors where this alarm lasts now, by kind.", "kind")
 	buildInfo    = desc("build_info", "Always 1; the labels say what is running.", "version", "revision", "go")
 	readyGauge   = desc("ready", "1 while the building is not degraded, else 0.")
 	streamsGauge = desc("http_streams", "Open event streams.")
+
+	archiveLast    = desc("archive_last_sequence", "Sequence number of the newest event that is archived.")
+	archiveWaiting = desc("archive_waiting_segments", "Closed segments of the journal that are not archived.")
+	archiveBytes   = desc("archive_bytes_total", "Bytes that the archive wrote and read back, since the start.")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -71,7 +76,8 @@ func build(version string) [3]string {
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		eventsTotal, denialsTotal, cutTotal, waiting, lastEvent, doorsByMode, alarmsByKind, buildInfo, readyGauge, streamsGauge,
+		eventsTotal, denialsTotal, cutTotal, waiting, lastEvent, indexLag, doorsByMode, alarmsByKind, buildInfo, readyGauge, streamsGauge,
+		archiveLast, archiveWaiting, archiveBytes,
 	} {
 		ch <- d
 	}
@@ -105,8 +111,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send(cutTotal, prometheus.CounterValue, float64(c.a.cut.Load()))
 	send(waiting, prometheus.GaugeValue, float64(health.Waiting))
 	send(lastEvent, prometheus.GaugeValue, float64(b.LastEvent()))
+	send(indexLag, prometheus.GaugeValue, float64(b.IndexLag()))
 	send(readyGauge, prometheus.GaugeValue, ready)
 	send(streamsGauge, prometheus.GaugeValue, float64(len(c.a.streams)))
+	if archive, ok := b.Archive(); ok {
+		send(archiveLast, prometheus.GaugeValue, float64(archive.Last))
+		send(archiveWaiting, prometheus.GaugeValue, float64(archive.Waiting))
+		send(archiveBytes, prometheus.CounterValue, float64(archive.Bytes))
+	}
 }
 
 // byMode counts the doors in each mode; a mode without a door is 0, not absent.

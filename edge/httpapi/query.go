@@ -21,23 +21,18 @@ type query struct {
 	live   bool   // after was not given
 	limit  int
 
-	door       access.DoorID
-	cardholder access.CardholderID
-	kind       access.Kind
-	reason     access.Reason
-	from       time.Time // the first instant
-	until      time.Time // the first instant that is too late
+	access.Filter
 }
 
 // latest is a number behind every event.
 const latest = math.MaxUint64
 
-func (q query) timed() bool { return !q.from.IsZero() || !q.until.IsZero() }
-
-func (q query) matches(e access.Event) bool {
-	return (q.door == "" || e.Door == q.door) && (q.cardholder == "" || e.Cardholder == q.cardholder) &&
-		(q.kind == 0 || e.Kind == q.kind) && (q.reason == 0 || e.Reason == q.reason) &&
-		!e.Time.Before(q.from) && (q.until.IsZero() || e.Time.Before(q.until))
+func (q query) search() access.Search {
+	s := access.Search{Filter: q.Filter, Newest: q.newest, At: q.after, Limit: q.limit}
+	if q.newest {
+		s.At = q.before
+	}
+	return s
 }
 
 // parseQuery refuses what it does not know: a misspelt filter must not give all
@@ -71,17 +66,17 @@ func (q *query) set(name, value string) (err error) {
 	case "limit":
 		q.limit, err = limit(value)
 	case "door":
-		q.door, err = id[access.DoorID](value)
+		q.Door, err = id[access.DoorID](value)
 	case "cardholder":
-		q.cardholder, err = id[access.CardholderID](value)
+		q.Cardholder, err = id[access.CardholderID](value)
 	case "kind":
-		q.kind, err = access.ParseKind(clip(value))
+		q.Kind, err = access.ParseKind(clip(value))
 	case "reason":
-		q.reason, err = access.ParseReason(clip(value))
+		q.Reason, err = access.ParseReason(clip(value))
 	case "from":
-		q.from, err = instant(value)
+		q.From, err = instant(value)
 	case "until":
-		q.until, err = instant(value)
+		q.Until, err = instant(value)
 	default:
 		err = errors.New("there is none of that name: use after, before, order, limit, door, cardholder, kind, reason, from or until")
 	}
@@ -95,7 +90,7 @@ func (q query) check() error {
 		return errors.New("the parameter \"after\" does not go with order=desc: use before")
 	case q.before != latest && !q.newest:
 		return errors.New("the parameter \"before\" goes with order=desc only")
-	case !q.until.IsZero() && !q.from.Before(q.until):
+	case !q.Until.IsZero() && !q.From.Before(q.Until):
 		return errors.New("the parameter \"until\" is not later than \"from\"")
 	}
 	return nil
@@ -157,7 +152,7 @@ func parseStream(r *http.Request) (query, error) {
 	if err != nil {
 		return q, err
 	}
-	if q.newest || q.timed() {
+	if q.newest || q.Timed() {
 		return q, errors.New("a stream takes no order, before, from or until: it goes on after an event")
 	}
 	return lastEventID(r, q)

@@ -116,7 +116,7 @@ func (s *stream) read() (more bool, err error) {
 	}
 	for _, e := range batch {
 		s.query.after = e.Seq
-		if !s.query.matches(e) {
+		if !s.query.Matches(&e) {
 			continue
 		}
 		text, err := json.Marshal(toJSON(e))

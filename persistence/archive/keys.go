@@ -10,10 +10,10 @@ import (
 	"filippo.io/age"
 )
 
-const (
-	maxRecipients   = 20
-	maxIdentityFile = 64 << 10
-)
+// MaxRecipients is the greatest number of keys that a file is sealed to.
+const MaxRecipients = 20
+
+const maxIdentityFile = 64 << 10
 
 // Recipients are the public keys that files are sealed to.
 type Recipients []age.Recipient
@@ -23,8 +23,8 @@ type Identities []age.Identity
 
 // ParseRecipients reads 1 to 20 X25519 public keys, "age1...".
 func ParseRecipients(texts []string) (Recipients, error) {
-	if len(texts) == 0 || len(texts) > maxRecipients {
-		return nil, fmt.Errorf("%w: %d recipients, 1 to %d are possible; gatehouse archive keygen makes one", ErrKey, len(texts), maxRecipients)
+	if len(texts) == 0 || len(texts) > MaxRecipients {
+		return nil, fmt.Errorf("%w: %d recipients, 1 to %d are possible; gatehouse archive keygen makes one", ErrKey, len(texts), MaxRecipients)
 	}
 	var out Recipients
 	for i, text := range texts {

@@ -7,7 +7,7 @@ import (
 
 func TestKeysThatAreRefused(t *testing.T) {
 	a, b := newKey(t), newKey(t)
-	many := strings.Split(strings.Repeat(a.pub+" ", maxRecipients+1), " ")
+	many := strings.Split(strings.Repeat(a.pub+" ", MaxRecipients+1), " ")
 	for _, c := range []struct {
 		texts []string
 		text  string

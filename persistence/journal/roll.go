@@ -26,12 +26,8 @@ func (j *Journal) begin() error {
 	if err != nil {
 		return fmt.Errorf("cannot open the segment that was just made: %w", err)
 	}
-	older := j.shown.older
-	if a.count > 0 {
-		if healthy {
-			j.seal(&a)
-		}
-		older = append(slices.Clip(older), &a)
+	if a.count > 0 && healthy {
+		j.seal(&a)
 	}
 	if j.file != nil {
 		_ = j.file.Close() // what counts was synced
@@ -40,6 +36,10 @@ func (j *Journal) begin() error {
 	next := segment{header: h, path: path, bytes: headerLen}
 	next.summary = summary{last: h.first - 1, end: headerLen, chain: sha256.Sum256(raw), firstWall: noTime, lastWall: noTime}
 	j.mu.Lock()
+	older := j.shown.older // Drop may have taken some away meanwhile
+	if a.count > 0 {
+		older = append(slices.Clip(older), &a)
+	}
 	j.shown = view{older, next}
 	j.mu.Unlock()
 	j.sealOlder()

@@ -182,7 +182,7 @@ func (s *Sim) Wait(done <-chan struct{}, limit time.Duration) bool {
 	defer s.rest()
 	var end time.Time
 	if limit < 100*365*24*time.Hour {
-		end = s.now.Add(limit)
+		end = s.now.Add(max(limit, 0))
 	}
 	for rounds := 0; ; {
 		select {

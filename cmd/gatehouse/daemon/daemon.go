@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -17,6 +18,7 @@ import (
 	"gatehouse/cmd/gatehouse/site"
 	"gatehouse/devices"
 	"gatehouse/persistence"
+	"gatehouse/persistence/index"
 	"gatehouse/persistence/journal"
 	"gatehouse/persistence/store"
 	"gatehouse/supervisor"
@@ -44,6 +46,12 @@ type Options struct {
 	OnEvent func(access.Event)
 	OnFatal func(supervisor.Reason)
 	Probe   func(path string, msg any) // see actors.Config
+	// FreeBytes says how much can still be written to a directory's disk; nil: asks
+	// the machine.
+	FreeBytes func(dir string) (int64, error)
+	// Await blocks a worker for d or until ctx ends, and returns ctx's error; nil:
+	// by the executor, which has to be a real one. A simulation has its own.
+	Await func(ctx context.Context, d time.Duration) error
 	// Bind is called once the data directory is this process's own, if it exists,
 	// and before anything in it is written or it is made: the place to take a port.
 	// nil: nothing to bind.
@@ -60,6 +68,7 @@ type Daemon struct {
 	opts    Options
 	journal *liveJournal // nil: could not be opened
 	store   *liveStore   // likewise
+	archive *liveArchive // nil: none is configured
 	unlock  func() error
 	// Why store and journal could not be opened; nil if they could.
 	storeErr, journalErr error
@@ -246,6 +255,9 @@ func (d *Daemon) lookAtJournal() error {
 	return err
 }
 
+// IndexDir is where a data directory keeps the journal's index.
+func IndexDir(data string) string { return filepath.Join(data, "index") }
+
 // JournalDir is where a data directory keeps its journal.
 func JournalDir(data string) string { return filepath.Join(data, "journal") }
 
@@ -307,7 +319,10 @@ func (d *Daemon) take(s *store.Store) (err error) {
 // openJournal opens the journal. Damage keeps nobody from recording: it is set
 // aside, unless the start is strict.
 func (d *Daemon) openJournal() error {
-	o := journal.Options{Dir: d.journalDir(), Building: d.opts.Site.Building.ID, Boot: d.opts.Boot}
+	o := journal.Options{
+		Dir: d.journalDir(), Building: d.opts.Site.Building.ID, Boot: d.opts.Boot,
+		SegmentBytes: int64(d.opts.Site.Journal.SegmentMB) << 20, // 0: the journal's own default
+	}
 	j, damage := journal.Open(o)
 	if errors.Is(damage, journal.ErrCorrupt) && !d.opts.Strict {
 		var err error
@@ -348,9 +363,13 @@ func (d *Daemon) build(wiring map[access.DoorID]actors.Wiring, fire []devices.In
 	} else {
 		degraded = d.storeErr.Error()
 	}
+	chores, err := d.chores()
+	if err != nil {
+		return err
+	}
 	d.Building, err = actors.New(actors.Config{
 		Name: d.opts.Site.Building.ID, Boot: d.opts.Boot, Rules: compiled, Directory: d.people, Memory: d.memory,
-		Wiring: wiring, Fire: fire, Buses: d.buses(), Journal: d.Journal, Store: s, Degraded: degraded, Missing: d.missing,
+		Wiring: wiring, Fire: fire, Buses: d.buses(), Journal: d.Journal, Store: s, Index: index.New(IndexDir(d.opts.Data), d.Journal), Chores: chores, Degraded: degraded, Missing: d.missing,
 		Clock: d.opts.Clock, Executor: d.opts.Executor, Log: d.opts.Log, OnEvent: d.opts.OnEvent, OnFatal: d.opts.OnFatal,
 		Probe: d.opts.Probe,
 	})
@@ -426,6 +445,9 @@ func (d *Daemon) Close() error { return d.close() }
 // close gives back what was opened, in reverse.
 func (d *Daemon) close() error {
 	var errs []error
+	if d.archive != nil {
+		errs = append(errs, d.archive.Close())
+	}
 	if d.journal != nil {
 		errs = append(errs, d.journal.Close())
 	}

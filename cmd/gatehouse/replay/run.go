@@ -97,8 +97,10 @@ func begin(o Options, rec *recording, pos position) (*player, error) {
 		start = pos.at.In(start.Location())
 	}
 	p := &player{opts: o, rec: rec, sim: sim.New(seed, sim.Options{Start: start}), rig: virtual.New(virtual.Options{})}
+	building := *o.Site // what was recorded is neither archived nor removed
+	building.Archive, building.Journal.Retention = site.Archive{}, site.Retention{}
 	house, err := daemon.Open(daemon.Options{
-		Site: o.Site, Data: o.Data, Executor: p.sim, Drivers: []devices.Driver{p.rig.Driver()},
+		Site: &building, Data: o.Data, Executor: p.sim, Drivers: []devices.Driver{p.rig.Driver()},
 		Log: logger(o.Err), Clock: access.ClockRecorded, OnEvent: p.note, Strict: true,
 		// No earlier life had this number: each wrote an event at least, or nothing.
 		Boot: pos.last + 1,

@@ -84,6 +84,21 @@ var mistakeCases = []mistakeCase{
 	{"duration in octal", "strike_time_ms: 3000", "strike_time_ms: §03000", []string{"strike_time_ms: expected a whole number from 200 to 600000 (plain digits, no quotes), got the number 03000"}},
 	{"verdict unknown", "area_verdict: granted", "area_verdict: §maybe", []string{`area_verdict: expected one of denied, granted, got the text "maybe"`}},
 
+	// journal, archive
+	{"segment of nothing", "segment_mb: 16", "segment_mb: §0", []string{"segment_mb: expected a whole number from 1 to 1024 (plain digits, no quotes), got the number 0"}},
+	{"durability unknown", "durability: group", "durability: §none", []string{`durability: expected one of before_unlock, group, got the text "none"`}},
+	{"retention as a number", "retention: {days: 90, max_mb: 4096, min_free_mb: 512}", "retention: §90", []string{"retention: expected a retention with key: value lines, got the number 90"}},
+	{"retention with a unit", "max_mb: 4096", "max_mb: §4GB", []string{`max_mb: expected a whole number from 1 to 1073741824 (plain digits, no quotes), got the text "4GB"`}},
+	{"archive in a relative directory", "dir: /srv/archive", "dir: §archive", []string{`dir: expected an absolute path such as /srv/archive, got the text "archive"`}},
+	{"archive without a directory", "archive:\n  dir: /srv/archive\n  at", "archive:\n  §at", []string{`the archive section without "dir" — add a line dir: /srv/archive`}},
+	{"archive at no time", `"30 1 * * *"`, "§2", []string{`at: expected five fields of cron in quotes, such as "0 2 * * *", got the number 2`}},
+	{"archive on a day that never is", `"30 1 * * *"`, `§"0 2 31 2 *"`, []string{`at: no schedule: "0 2 31 2 *" names a day that no month has; write five fields (minute, hour, day of the month, month, day of the week), such as "0 2 * * *"`}},
+	{"archive for nobody", "recipients: [age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg]", "recipients: §[]", []string{"0 recipients — give 1 to 20: the private key of one of them opens the archive"}},
+	{"archive for a key that is none", "[age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg]", "[§age1x]", []string{`recipients: expected a public key age1... of gatehouse archive keygen or age-keygen, got the text "age1x"`}},
+	{"archive for a private key, which is not shown", "[age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg]", "[§AGE-SECRET-KEY-1QQQ]", []string{"recipients: this is a private key, which does not belong here — give the public one, age1..., and keep this one off this machine"}},
+	{"archive for one key twice", "qqvfafg]", "qqvfafg, §age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg]", []string{`the recipient "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfa…" is here twice — keep one of them`}},
+	{"archive with a rate in words", "rate_mb_per_s: 20", "rate_mb_per_s: §fast", []string{`rate_mb_per_s: expected a whole number from 1 to 10000 (plain digits, no quotes), got the text "fast"`}},
+
 	// devices
 	{"device twice", "{id: spare, driver: virtual, optional: true}", "{id: spare, driver: virtual}\n  - {id: §rig, driver: virtual}", []string{`the device "rig" is declared twice, first at line 14 — give one of them another id`}},
 	{"device without a driver", "{id: spare, driver: virtual, optional: true}", "§{id: spare}", []string{`a device without "driver" — add a line driver: virtual`}},

@@ -22,6 +22,8 @@ const maxSize = 64 << 20
 type Site struct {
 	Building    Building
 	HTTP        HTTP
+	Journal     Journal
+	Archive     Archive
 	Rules       access.Rules // Version is 0: whoever keeps the rules numbers them
 	Holders     []access.Cardholder
 	Credentials []access.Credential
@@ -145,7 +147,7 @@ type parser struct {
 func newParser(file string) *parser {
 	return &parser{
 		file:        file,
-		site:        &Site{HTTP: HTTP{Addr: defaultAddr}},
+		site:        &Site{HTTP: HTTP{Addr: defaultAddr}, Journal: Journal{SegmentMB: defaultSegmentMB}},
 		zone:        time.UTC,
 		defaults:    defaultTiming,
 		devices:     newNames("device"),
@@ -169,6 +171,8 @@ func (p *parser) root(n *yaml.Node) {
 		n, "a site file",
 		field{"building", "{id: my-building, time_zone: UTC}", p.building},
 		field{"http", "", p.http},
+		field{"journal", "", p.journal},
+		field{"archive", "", p.archive},
 		field{"defaults", "", p.timing},
 		field{"devices", "[{id: rig, driver: virtual}]", p.declarations(p.devices, "devices", p.device)},
 		field{"areas", "", p.declarations(p.areas, "areas", p.area)},

@@ -32,6 +32,11 @@ func goodSite() *Site {
 	return &Site{
 		Building: Building{ID: "hq", Name: "Head Office", TimeZone: "Europe/Berlin"},
 		HTTP:     HTTP{Addr: "127.0.0.1:9000", Hosts: []string{"gate.example.org"}, PprofAddr: "localhost:6060"},
+		Journal:  Journal{SegmentMB: 16, Retention: Retention{Days: 90, MaxMB: 4096, MinFreeMB: 512}},
+		Archive: Archive{
+			Dir: "/srv/archive", At: "30 1 * * *", IdentityFile: "/etc/gatehouse/recovery.key", RateMBPerS: 20,
+			Recipients: []string{"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg"},
+		},
 		Rules: access.Rules{
 			Location: "Europe/Berlin",
 			Doors:    []access.Door{goodFront(), goodLab()},
@@ -85,7 +90,7 @@ func goodFront() access.Door {
 	return access.Door{
 		ID: "front", Name: "Front Door", LockType: access.FailSafe, Egress: access.EgressREX,
 		StrikeTime: 3 * time.Second, HeldOpenTime: 20 * time.Second, RecordLimit: 200 * time.Millisecond,
-		AreaTimeout: 50 * time.Millisecond, AreaVerdict: access.Granted,
+		AreaTimeout: 50 * time.Millisecond, AreaVerdict: access.Granted, Durability: access.Group,
 		FireRelease: true, HasContact: true, HasREX: true,
 		Readers: []access.Reader{
 			{ID: "in", Side: access.SideIn, From: access.Outside, To: "hall", AntiPassback: access.AntiPassbackSoft, Format: "H10301"},
@@ -96,7 +101,7 @@ func goodFront() access.Door {
 func goodLab() access.Door {
 	return access.Door{
 		ID: "lab", Name: "lab", LockType: access.FailSecure, Egress: access.EgressMechanical,
-		StrikeTime: 4 * time.Second, HeldOpenTime: time.Minute, RecordLimit: 150 * time.Millisecond,
+		StrikeTime: 4 * time.Second, HeldOpenTime: time.Minute, RecordLimit: 150 * time.Millisecond, Durability: access.Group,
 		AreaTimeout: 100 * time.Millisecond, AreaVerdict: access.Denied,
 		Readers: []access.Reader{
 			{ID: "in", Side: access.SideIn, From: "hall", To: "lab", AntiPassback: access.AntiPassbackHard, Format: "H10301"},
@@ -129,6 +134,7 @@ doors: [{id: d, lock_type: fail_secure, egress: mechanical, lock: rig/d}]
 	want := &Site{
 		Building: Building{ID: "hut", Name: "hut", TimeZone: "UTC"},
 		HTTP:     HTTP{Addr: "127.0.0.1:8480"},
+		Journal:  Journal{SegmentMB: 64},
 		Rules: access.Rules{Location: "UTC", Doors: []access.Door{{
 			ID: "d", Name: "d", LockType: access.FailSecure, Egress: access.EgressMechanical,
 			StrikeTime: 5 * time.Second, HeldOpenTime: 30 * time.Second, RecordLimit: 150 * time.Millisecond,

@@ -1,0 +1,100 @@
+package actors
+
+import (
+	"context"
+	"time"
+
+	"gatehouse/access"
+	"gatehouse/supervisor"
+)
+
+// Archive copies what the journal has closed to another place. Open and Add block;
+// a call beside one that outlived its actor, because it hangs, is to be refused.
+// Status answers at once, to anybody.
+type Archive interface {
+	// Open finds out how far the archive has got; once that worked it is nothing.
+	Open(ctx context.Context) error
+	// Add copies the oldest part that is not archived, if there is one, as slowly as
+	// it is meant to. Once ctx ends it returns soon; the same part is begun again by
+	// the next call, as after an error.
+	Add(ctx context.Context) error
+	Status() ArchiveStatus
+}
+
+// ArchiveStatus is how far an archive has got.
+type ArchiveStatus struct {
+	Last    uint64    // number of the last event that is archived
+	Waiting int       // closed parts of the journal that are not
+	Since   time.Time // the newest event of the oldest of these
+	Bytes   uint64    // written and read back since the start
+}
+
+// Retention removes events that are no longer to be kept. Its calls block and are
+// made by one worker at a time.
+type Retention interface {
+	// Choose says what may go at the time now; it removes nothing.
+	Choose(now time.Time) (Removal, error)
+	// Remove removes it for good.
+	Remove(Removal) error
+}
+
+// Removal is what goes from the journal: all events up to Through, 0 for none.
+// Lost of them, from First on, go only for want of space. Pressed: less is free
+// than should be, whatever goes.
+type Removal struct {
+	Through     uint64
+	First, Lost uint64
+	Pressed     bool
+}
+
+// Chores are what a building does beside its doors; what is nil is not done.
+type Chores struct {
+	Archive Archive
+	// Night is the first instant after another at which the archive is to run, by
+	// the clock on the wall; ok is false when there is none.
+	Night     func(after time.Time) (night time.Time, ok bool)
+	Retention Retention
+}
+
+// Archive is how far the archive has got; ok is false without one.
+func (b *Building) Archive() (status ArchiveStatus, ok bool) {
+	if b.cfg.Chores.Archive == nil {
+		return ArchiveStatus{}, false
+	}
+	return b.cfg.Chores.Archive.Status(), true
+}
+
+// chores are the children of the supervisor of that name.
+func (b *Building) chores() (children []supervisor.ChildSpec) {
+	if b.cfg.Index != nil {
+		children = append(children, b.actor("index", func() supervisor.Actor { return &indexer{b: b} }))
+	}
+	if b.cfg.Chores.Archive != nil {
+		children = append(children, b.actor("archive", func() supervisor.Actor { return &archiver{b: b} }))
+	}
+	if b.cfg.Chores.Retention != nil {
+		children = append(children, b.actor("retention", func() supervisor.Actor { return &retainer{b: b} }))
+	}
+	return children
+}
+
+// look is how often a chore looks at the clock and at the disk. A clock that is
+// set, or a machine that slept, is noticed within it.
+const look = time.Minute
+
+// lookTimer is the timer of every chore.
+const lookTimer = "look"
+
+// choreState notes the state of a chore and makes an event of each change.
+func (b *Building) choreState(em *emitter, what *error, err error, bad, good access.Kind) {
+	if !b.health.set(what, err) {
+		return
+	}
+	if err != nil {
+		em.emit(access.Event{Kind: bad, Detail: err.Error()})
+		b.cfg.Log.Error().Err(err).Msg(bad.String())
+		return
+	}
+	em.emit(access.Event{Kind: good})
+	b.cfg.Log.Info().Msg(good.String())
+}

@@ -1,0 +1,191 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/actors"
+	"gatehouse/actors/nightly"
+	"gatehouse/cmd/gatehouse/site"
+	"gatehouse/persistence/archive"
+	"gatehouse/persistence/journal"
+)
+
+// segments is what the chores need of a journal.
+type segments interface {
+	Segments() []journal.Segment
+	Drop(through uint64) (int, error)
+}
+
+// liveArchive archives a journal's sealed segments, each epoch's into a directory
+// of its own. It opens the archive when it is first used, and again after a failed
+// write of its manifest.
+type liveArchive struct {
+	conf     site.Archive
+	building string
+	journal  segments
+	bucket   archive.Bucket
+	now      func() time.Time
+	await    func(ctx context.Context, d time.Duration) error
+
+	using sync.Mutex // held through Open and Add; guards the next two
+	open  *archive.Archive
+	epoch uint64
+
+	taken atomic.Uint64
+	bytes atomic.Uint64
+}
+
+var errHangs = errors.New("an earlier call to it still hangs; look at its disk or share")
+
+// Open finds out how far the archive has got.
+func (l *liveArchive) Open(ctx context.Context) error {
+	return l.use(func() error {
+		_, _, err := l.next()
+		return err
+	})
+}
+
+// Add archives the oldest segment that is not archived.
+func (l *liveArchive) Add(ctx context.Context) error {
+	return l.use(func() error {
+		s, ok, err := l.next()
+		if err != nil || !ok {
+			return err
+		}
+		err = l.open.Add(ctx, s)
+		l.took()
+		if errors.Is(err, archive.ErrBroken) {
+			return errors.Join(err, l.close())
+		}
+		return err
+	})
+}
+
+// use keeps a second caller away; it never waits for the first.
+func (l *liveArchive) use(do func() error) error {
+	if !l.using.TryLock() {
+		return errHangs
+	}
+	defer l.using.Unlock()
+	return do()
+}
+
+// next finds the oldest segment that is not archived, with the archive of its epoch
+// open. One whose file is gone cannot be archived any more.
+func (l *liveArchive) next() (s archive.Segment, ok bool, err error) {
+	list := l.journal.Segments()
+	for _, from := range list {
+		if from.Last <= l.taken.Load() || from.Sealed && from.Bytes == 0 {
+			continue
+		}
+		if err := l.openFor(from.Epoch); err != nil {
+			return s, false, err
+		}
+		taken := l.taken.Load()
+		if from.Sealed && from.Last > taken {
+			return archive.Segment{Path: from.Path, First: from.First, Last: from.Last, AfterGap: from.First > taken+1}, true, nil
+		}
+	}
+	if l.open == nil && len(list) > 0 {
+		return s, false, l.openFor(list[len(list)-1].Epoch)
+	}
+	return s, false, nil
+}
+
+// openFor opens the archive of an epoch, unless it is open.
+func (l *liveArchive) openFor(epoch uint64) error {
+	if l.open != nil && l.epoch == epoch {
+		return nil
+	}
+	if err := l.close(); err != nil {
+		return err
+	}
+	sealing, err := l.sealing()
+	if err != nil {
+		return err
+	}
+	l.open, err = archive.Open(archive.Options{
+		Dir: filepath.Join(l.conf.Dir, fmt.Sprintf("epoch-%d", epoch)), Building: l.building, Epoch: epoch, Sealing: sealing,
+	})
+	if err != nil {
+		return err
+	}
+	l.epoch = epoch
+	l.took()
+	return nil
+}
+
+// took notes how far the open archive is.
+func (l *liveArchive) took() { l.taken.Store(max(l.taken.Load(), l.open.Taken())) }
+
+func (l *liveArchive) sealing() (s archive.Sealing, err error) {
+	s.Pace = l.pace
+	if s.Recipients, err = archive.ParseRecipients(l.conf.Recipients); err != nil || l.conf.IdentityFile == "" {
+		return s, err
+	}
+	f, err := os.Open(l.conf.IdentityFile)
+	if err != nil {
+		return s, fmt.Errorf("the archive's identity file cannot be read: %w; correct archive.identity_file in the site file", err)
+	}
+	defer func() { _ = f.Close() }() // opened for reading
+	s.Identities, err = archive.ReadIdentities(f)
+	return s, err
+}
+
+// pace keeps the rate. Waits too short for a timer to be worth it add up.
+func (l *liveArchive) pace(ctx context.Context, bytes int) error {
+	const worthIt = 5 * time.Millisecond
+	l.bytes.Add(uint64(bytes))
+	if wait := l.bucket.Take(l.now(), bytes); wait >= worthIt {
+		return l.await(ctx, wait)
+	}
+	return nil
+}
+
+func (l *liveArchive) close() error {
+	if l.open == nil {
+		return nil
+	}
+	open := l.open
+	l.open = nil
+	return open.Close()
+}
+
+// Close gives the archive's directory back.
+func (l *liveArchive) Close() error { return l.use(l.close) }
+
+// Status says how far the archive is; it waits for nothing.
+func (l *liveArchive) Status() actors.ArchiveStatus {
+	taken := l.taken.Load()
+	s := actors.ArchiveStatus{Last: taken, Bytes: l.bytes.Load()}
+	for _, from := range l.journal.Segments() {
+		if !from.Sealed || from.Last <= taken || from.Bytes == 0 {
+			continue
+		}
+		if s.Waiting == 0 {
+			s.Since = from.Newest
+		}
+		s.Waiting++
+	}
+	return s
+}
+
+// night is when the archive runs next.
+func night(at, zone string) (func(after time.Time) (time.Time, bool), error) {
+	schedule, err := nightly.Parse(at)
+	if err != nil {
+		return nil, err
+	}
+	place, err := time.LoadLocation(zone)
+	if err != nil {
+		return nil, fmt.Errorf("time zone: %w", err)
+	}
+	return func(after time.Time) (time.Time, bool) { return schedule.Next(place, after) }, nil
+}
