@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gatehouse/cmd/gatehouse/backup"
+	"gatehouse/cmd/gatehouse/site"
 	"gatehouse/edge/httpapi"
 	"gatehouse/persistence"
 	"gatehouse/persistence/archive"
@@ -23,7 +24,8 @@ import (
 type backupCmd struct {
 	Data      string   `default:"data" placeholder:"DIR" help:"Data directory (default: ./data)."`
 	To        string   `required:"" placeholder:"FILE" help:"New file, or a directory: then the file is named by the time."`
-	Recipient []string `required:"" placeholder:"age1..." help:"Public key of gatehouse archive keygen; once for each."`
+	Recipient []string `placeholder:"age1..." help:"Public key of gatehouse archive keygen, once for each (default: those of the site file's archive)."`
+	Config    string   `short:"c" placeholder:"SITE.YAML" help:"Site file with the recipients; a running daemon has its own."`
 }
 
 // Run makes a backup, by way of the daemon if one runs on the data directory.
@@ -35,9 +37,8 @@ func (c *backupCmd) Run(p *process) (err error) {
 	if c.To, err = filepath.Abs(c.To); err != nil {
 		return withCode(exitRefused, err)
 	}
-	recipients, err := archive.ParseRecipients(c.Recipient)
-	if err != nil {
-		return withCode(exitRefused, err)
+	if err := c.recipients(); err != nil {
+		return err
 	}
 	unlock, err := persistence.Lock(data)
 	if errors.Is(err, persistence.ErrLocked) {
@@ -47,6 +48,31 @@ func (c *backupCmd) Run(p *process) (err error) {
 		return withCode(exitRefused, err)
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	return c.make(p, data)
+}
+
+// recipients takes the site file's, unless some are named, and looks at them early.
+func (c *backupCmd) recipients() error {
+	if len(c.Recipient) == 0 && c.Config != "" {
+		s, err := site.Load(c.Config, drivers()...)
+		if err != nil {
+			return withCode(exitMistakes, err)
+		}
+		c.Recipient = s.Archive.Recipients
+	}
+	if len(c.Recipient) == 0 {
+		return nil // a running daemon may know some
+	}
+	_, err := archive.ParseRecipients(c.Recipient)
+	return archiveError(err)
+}
+
+// make makes a backup of a data directory that is ours.
+func (c *backupCmd) make(p *process, data string) (err error) {
+	recipients, err := archive.ParseRecipients(c.Recipient)
+	if err != nil {
+		return withCode(exitRefused, fmt.Errorf("%w; name it with --recipient, or the site file with --config", err))
+	}
 	source, err := backup.OpenStopped(data)
 	if err != nil {
 		return withCode(exitRefused, err)

@@ -30,7 +30,7 @@ func (h *host) servers(d *daemon.Daemon, ready <-chan struct{}) (children []supe
 		building = withoutToken{building, err}
 	}
 	backups := backup.NewService(backup.ServiceOptions{
-		Source: d, Building: h.site.Building.ID, Data: h.data, Address: h.listen.Addr().String(), Executor: h.exec, Log: h.log,
+		Source: d, Building: h.site.Building.ID, Data: h.data, Address: h.listen.Addr().String(), Recipients: h.site.Archive.Recipients, Executor: h.exec, Log: h.log,
 	})
 	api := httpapi.New(httpapi.Options{
 		Building: reads{building, d, h.exec.Now}, Clock: h.exec, Token: token, Hosts: h.site.HTTP.Hosts, Log: h.log, Version: version,

@@ -26,8 +26,8 @@ const snapshotDir = "backup.tmp"
 type Source interface {
 	// CopyStore writes a snapshot of the store to a new file, at full speed.
 	CopyStore(path string, now time.Time) error
-	// Reached is the journal's epoch and the sequence of its last event.
-	Reached() (epoch, last uint64, err error)
+	// Reached is where the journal is.
+	Reached() (daemon.Cursors, error)
 }
 
 // Job says what to back up, and how.
@@ -85,12 +85,12 @@ func (j *Job) snapshot(temp string, done *Done) error {
 	if done.Store, err = store.Examine(temp); err != nil {
 		return fmt.Errorf("the copy of the store cannot be used: %w", err)
 	}
-	epoch, last, err := j.Source.Reached()
+	at, err := j.Source.Reached()
 	if err != nil {
 		return fmt.Errorf("where the journal is cannot be told: %w", err)
 	}
 	done.About = archive.About{
-		Building: j.Building, Epoch: epoch, Last: last, Made: j.Now.UTC(), Data: j.Data, Address: j.Address,
+		Building: j.Building, Epoch: at.Epoch, Last: at.Last, Archived: at.Archived, Made: j.Now.UTC(), Data: j.Data, Address: j.Address,
 		Store: done.Store.Fingerprint,
 	}
 	return nil
@@ -135,13 +135,16 @@ func (s *Stopped) Building() (string, error) {
 }
 
 // Reached reads the journal.
-func (s *Stopped) Reached() (epoch, last uint64, err error) {
+func (s *Stopped) Reached() (daemon.Cursors, error) {
 	j, err := journal.OpenReadOnly(daemon.JournalDir(s.Data), "")
 	if err != nil {
-		return 0, 0, err
+		return daemon.Cursors{}, err
 	}
-	list := j.Segments()
-	return list[len(list)-1].Epoch, j.Last(), j.Close()
+	c := daemon.Cursors{Last: j.Last()}
+	if list := j.Segments(); len(list) > 0 {
+		c.Epoch = list[len(list)-1].Epoch
+	}
+	return c, j.Close()
 }
 
 // Close closes the store.

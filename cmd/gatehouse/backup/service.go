@@ -18,14 +18,16 @@ import (
 // bytesPerSecond is how fast a running daemon seals: half a core is left to doors.
 const bytesPerSecond = 16 << 20
 
-// ServiceOptions of a Service; all but Address are required.
+// ServiceOptions of a Service; all but Address and Recipients are required.
 type ServiceOptions struct {
 	Source   Source
 	Building string
 	Data     string
 	Address  string
-	Executor supervisor.Executor
-	Log      zerolog.Logger
+	// Recipients are sealed to if a request names none.
+	Recipients []string
+	Executor   supervisor.Executor
+	Log        zerolog.Logger
 }
 
 // Service makes the backups that a running daemon is asked for, one at a time, in
@@ -64,8 +66,11 @@ type begin struct {
 }
 
 // Begin begins a backup to a new file on this machine, or in a directory, sealed
-// to the recipients.
+// to the recipients; none: those of the options.
 func (s *Service) Begin(to string, recipients []string) error {
+	if len(recipients) == 0 {
+		recipients = s.o.Recipients
+	}
 	by, err := archive.ParseRecipients(recipients)
 	if err != nil {
 		return fmt.Errorf("%w: %w", httpapi.ErrBadBackup, err)

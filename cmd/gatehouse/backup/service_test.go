@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"gatehouse/cmd/gatehouse/daemon"
 	"gatehouse/edge/httpapi"
 	"gatehouse/persistence/archive"
 	"gatehouse/persistence/store"
@@ -32,7 +33,7 @@ func (s *source) CopyStore(path string, now time.Time) error {
 	return s.s.CopyTo(path, now)
 }
 
-func (s *source) Reached() (epoch, last uint64, err error) { return 3, 7, nil }
+func (s *source) Reached() (daemon.Cursors, error) { return daemon.Cursors{Epoch: 3, Last: 7}, nil }
 
 // office is a service in a tree of its own, on virtual time.
 type office struct {

@@ -1,8 +1,6 @@
 package daemon
 
-import (
-	"time"
-)
+import "time"
 
 // CopyStore writes a snapshot of the store to a new file at path, beside whatever
 // goes on (see store.CopyTo).
@@ -13,13 +11,24 @@ func (d *Daemon) CopyStore(path string, now time.Time) error {
 	return d.store.current().CopyTo(path, now)
 }
 
-// Reached is the journal's epoch and the sequence of its last event.
-func (d *Daemon) Reached() (epoch, last uint64, err error) {
+// Cursors say where the journal is.
+type Cursors struct {
+	Epoch    uint64
+	Last     uint64 // sequence of the last event
+	Archived uint64 // of the last event that is archived; 0 if none is known to be
+}
+
+// Reached is where the journal is.
+func (d *Daemon) Reached() (Cursors, error) {
 	if d.journal == nil {
-		return 0, 0, absent{d.journalErr}.err()
+		return Cursors{}, absent{d.journalErr}.err()
 	}
 	list := d.journal.Segments()
-	return list[len(list)-1].Epoch, d.journal.Last(), nil
+	c := Cursors{Epoch: list[len(list)-1].Epoch, Last: d.journal.Last()}
+	if d.archive != nil {
+		c.Archived = d.archive.taken.Load()
+	}
+	return c, nil
 }
 
 // OldestRead is when the oldest copy of the store that goes on began; false if
