@@ -43,7 +43,7 @@ demo: ## run a building with people in it; flags by ARGS='--http 127.0.0.1:8490'
 	@exec $(BIN)/gatehouse demo $(ARGS)
 
 .PHONY: test
-test: check-fmt vet staticcheck race sweeps leakprofile ## everything that CI runs
+test: check-fmt vet staticcheck race sweeps fuzz-short leakprofile ## everything that CI runs
 
 # Succeeds when Erlang's supervisor is there as code that can be compiled again.
 ERLANG_WORKS = ( command -v escript && erl -noshell -eval '\
@@ -172,7 +172,7 @@ journal-10m: ## open a journal of 10 million events; JOURNAL_EVENTS=... for anot
 CUTS ?= 2000
 .PHONY: powercut
 powercut: ## cut the power under journal and store, e.g. make powercut CUTS=10000 or SEED=17
-	@CUTS=$(CUTS) KNOWN_FAULTS=$(KNOWN_FAULTS) go test -count=1 -v -run 'PowerCuts' -timeout 60m ./persistence/disktest
+	@CUTS=$(CUTS) go test -count=1 -v -run 'PowerCuts' -timeout 60m ./persistence/disktest
 	@CUTS=$(CUTS) go test -count=1 -v -run 'InTheNight' ./cmd/gatehouse/daemon
 
 .PHONY: frozen
@@ -202,6 +202,29 @@ FLIPS ?= 10000
 .PHONY: rot
 rot: ## damage a store at random: every answer is right or an error, e.g. FLIPS=50000
 	@FLIPS=$(FLIPS) go test -count=1 -v -run '^TestRot$$' -timeout 60m ./persistence/store
+
+.PHONY: drill
+drill: ## replace a box: backup, restore, serve, first grant, timed, e.g. PEOPLE=10000
+	@PEOPLE=$(if $(filter file,$(origin PEOPLE)),100000,$(PEOPLE)) go test -count=1 -v -run '^TestDrill$$' -timeout 30m ./cmd/gatehouse | grep -v '^{'
+
+# How long `make fuzz` runs each fuzz target: those whose name contains FUZZ.
+FUZZTIME ?= 10s
+FUZZ ?=
+.PHONY: fuzz
+fuzz: ## run every fuzz target, e.g. make fuzz FUZZTIME=1h FUZZ=Archive
+	@grep -r --include='*_test.go' -E '^func Fuzz' . | sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9]*).*|\1 \2|' | sort | \
+	while read -r package name; do \
+		case "$$name" in *'$(FUZZ)'*) ;; *) continue ;; esac; \
+		echo "== $$package $$name"; \
+		go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x "$$package" </dev/null; \
+	done
+
+.PHONY: fuzz-short
+fuzz-short:
+	@echo "== fuzzing"
+	@$(MAKE) fuzz FUZZ=FuzzSegment FUZZTIME=3s
+	@$(MAKE) fuzz FUZZ=FuzzImport FUZZTIME=3s
+	@$(MAKE) fuzz FUZZ=FuzzArchive FUZZTIME=3s
 
 .PHONY: build
 build: ## build ./bin/gatehouse, one static file

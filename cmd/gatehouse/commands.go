@@ -38,6 +38,8 @@ type commands struct {
 	Demo    demoCmd    `cmd:"" help:"Run a building on virtual devices, with people coming and going."`
 	Replay  replayCmd  `cmd:"" help:"Push recorded badge events through a building in virtual time."`
 	Archive archiveCmd `cmd:"" help:"List, verify and open archived segments of the journal; make keys."`
+	Backup  backupCmd  `cmd:"" help:"Make the file that replaces a dead box: store, journal cursors, secrets."`
+	Restore restoreCmd `cmd:"" help:"Make a data directory of a backup, on a new box."`
 	Journal journalCmd `cmd:"" help:"Check the journal, or make its index anew."`
 	People  peopleCmd  `cmd:"" help:"Import people from a file, or erase a person."`
 	Version versionCmd `cmd:"" help:"Print the version."`

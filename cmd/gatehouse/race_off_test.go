@@ -3,3 +3,6 @@
 package main
 
 const defaultKills = 100
+
+// defaultDrill is how many people TestDrill has.
+const defaultDrill = 5_000

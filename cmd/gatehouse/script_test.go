@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process stays for a second
-			s := &script{env: env, processes: map[string]*running{}, kept: map[string]string{}}
+			s := &script{env: env, processes: map[string]*running{}, kept: map[string]string{}, held: map[string]func() error{}}
 			env.Values[scriptKey{}] = s
 			env.Defer(s.end)
 			for name, from := range sites {
@@ -67,6 +67,8 @@ func TestScripts(t *testing.T) {
 			"stream":    command((*script).stream),
 			"occupy":    command((*script).occupy),
 			"hold":      command((*script).hold),
+			"release":   command((*script).release),
+			"line":      command((*script).line),
 			"keep":      command((*script).keep),
 			"same":      command((*script).same),
 			"damage":    command((*script).damage),
@@ -84,6 +86,7 @@ type script struct {
 	env       *testscript.Env
 	processes map[string]*running
 	kept      map[string]string // listings, by directory
+	held      map[string]func() error
 	ends      []func()
 }
 
@@ -129,7 +132,20 @@ func (s *script) hold(ts *testscript.TestScript, args []string) {
 	want(ts, args, 1, "hold PATH")
 	unlock, err := persistence.Lock(ts.MkAbs(args[0]))
 	ts.Check(err)
+	s.held[args[0]] = unlock
 	s.ends = append(s.ends, func() { _ = unlock() })
+}
+
+// release PATH: gives up what hold took.
+func (s *script) release(ts *testscript.TestScript, args []string) {
+	want(ts, args, 1, "release PATH")
+	ts.Check(s.held[args[0]]())
+}
+
+// line VAR FILE: puts the only line of a file into VAR.
+func (s *script) line(ts *testscript.TestScript, args []string) {
+	want(ts, args, 2, "line VAR FILE")
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
 }
 
 // keep PATH...: remembers every byte below each path.

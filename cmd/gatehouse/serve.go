@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 
 	"github.com/rs/zerolog"
 
@@ -89,12 +91,26 @@ func (h *host) run() error {
 		return withCode(exitRefused, err)
 	}
 	close(ready)
+	if d.Degraded() == nil { // else the data directory stays as it is
+		h.noteAddress()
+	}
 	h.log.Info().Str("building", h.site.Building.ID).Str("api", "http://"+h.listen.Addr().String()).
 		Str("token", tokenPath).Int("doors", len(h.site.Rules.Doors)).Msg("building runs")
 	if h.onReady != nil {
 		h.onReady(d, h.listen.Addr().String(), tokenPath)
 	}
 	return h.wait(d)
+}
+
+// addressFile in the data directory says where its daemon answers, or did.
+const addressFile = "api-address"
+
+// noteAddress tells the commands that work on a data directory where to ask.
+func (h *host) noteAddress() {
+	path := filepath.Join(h.data, addressFile)
+	if err := os.WriteFile(path, []byte(h.listen.Addr().String()+"\n"), 0o600); err != nil {
+		h.log.Warn().Err(err).Msg("commands beside the daemon will not find it")
+	}
 }
 
 // bind takes the ports before anything is written.

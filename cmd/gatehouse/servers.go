@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"gatehouse/actors"
+	"gatehouse/cmd/gatehouse/backup"
 	"gatehouse/cmd/gatehouse/daemon"
 	"gatehouse/edge/httpapi"
 	"gatehouse/supervisor"
@@ -26,11 +29,15 @@ func (h *host) servers(d *daemon.Daemon, ready <-chan struct{}) (children []supe
 		h.log.Error().Err(err).Msg("commands over the API are refused")
 		building = withoutToken{building, err}
 	}
-	api := httpapi.New(httpapi.Options{
-		Building: building, Clock: h.exec, Token: token, Hosts: h.site.HTTP.Hosts, Log: h.log, Version: version,
-		Collectors: []prometheus.Collector{prom.New(watched{d.Building}, prom.Options{})},
+	backups := backup.NewService(backup.ServiceOptions{
+		Source: d, Building: h.site.Building.ID, Data: h.data, Address: h.listen.Addr().String(), Recipients: h.site.Archive.Recipients, Executor: h.exec, Log: h.log,
 	})
-	children = append(children, h.server("http", api, h.listen, ready))
+	api := httpapi.New(httpapi.Options{
+		Building: reads{building, d, h.exec.Now}, Clock: h.exec, Token: token, Hosts: h.site.HTTP.Hosts, Log: h.log, Version: version,
+		ID: h.site.Building.ID, Backups: backups,
+		Collectors: []prometheus.Collector{prom.New(watched{d.Building}, prom.Options{}), oldestRead(d, h.exec.Now)},
+	})
+	children = append(children, h.server("http", api, h.listen, ready), backups.Spec())
 	if h.pprof != nil {
 		children = append(children, h.server("pprof", httpapi.PprofHandler(h.site.HTTP.Hosts), h.pprof, ready))
 	}
@@ -54,6 +61,43 @@ func (w withoutToken) Health() actors.Health {
 	h := w.Building.Health()
 	h.Ready = false
 	h.Degraded = append(h.Degraded, "commands over the API are refused: "+w.why.Error())
+	return h
+}
+
+// readLimit is how long a copy of the store may take before it is a fault: until
+// it ends, changes make the store grow, and may wait for it.
+const readLimit = 30 * time.Second
+
+// readsFor is how long the oldest copy of the store has been going on.
+func readsFor(d *daemon.Daemon, now func() time.Time) time.Duration {
+	begun, ok := d.OldestRead()
+	if !ok {
+		return 0
+	}
+	return max(0, now().Sub(begun))
+}
+
+func oldestRead(d *daemon.Daemon, now func() time.Time) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gatehouse_store_oldest_read_seconds",
+		Help: "How long the oldest copy of the store has been going on; 0 without one. Above 30 the building is degraded.",
+	}, func() float64 { return readsFor(d, now).Seconds() })
+}
+
+// reads is a building that says when a copy of its store takes too long.
+type reads struct {
+	httpapi.Building
+	d   *daemon.Daemon
+	now func() time.Time
+}
+
+// Health adds that to what is wrong.
+func (r reads) Health() actors.Health {
+	h := r.Building.Health()
+	if age := readsFor(r.d, r.now); age > readLimit {
+		h.Ready = false
+		h.Degraded = append(h.Degraded, fmt.Sprintf("a copy of the store has been going on for %v; look at the disk of the data directory", age.Truncate(time.Second)))
+	}
 	return h
 }
 

@@ -35,7 +35,9 @@ type Options struct {
 	// Hosts are names that requests may use for us besides the loopback ones, in
 	// lower case and without a port.
 	Hosts   []string
-	Version string // of gatehouse, for the metrics; default what the build says
+	Version string  // of gatehouse, for the metrics; default what the build says
+	ID      string  // of the building; /healthz says it
+	Backups Backups // nil: none are made
 	// Collectors are served at /metrics besides the API's own.
 	Collectors []prometheus.Collector
 	Log        zerolog.Logger
@@ -71,7 +73,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.Serv
 
 func (a *API) routes() map[string]methods {
 	return map[string]methods{
-		"/healthz":                 {http.MethodGet: alive},
+		"/healthz":                 {http.MethodGet: a.alive},
 		"/readyz":                  {http.MethodGet: a.ready},
 		"/metrics":                 {http.MethodGet: a.metrics()},
 		"/api/doors":               {http.MethodGet: a.doors},
@@ -82,6 +84,7 @@ func (a *API) routes() map[string]methods {
 		"/api/events":              {http.MethodGet: a.events},
 		"/api/events/stream":       {http.MethodGet: a.stream},
 		"/api/tree":                {http.MethodGet: a.tree},
+		"/api/backup":              {http.MethodGet: a.backupStatus, http.MethodPost: a.backup},
 	}
 }
 
@@ -110,7 +113,7 @@ func unknownPath(w http.ResponseWriter, r *http.Request) {
 	fail(w, http.StatusNotFound, problem{
 		Code:    "unknown_path",
 		Message: "There is nothing at " + clip(r.URL.Path) + ".",
-		Hint: "To read: /api/doors, /api/events, /api/events/stream, /api/tree, /healthz, /readyz, /metrics. " +
-			"Commands: POST /api/doors/ID/unlock (or lock, lockdown, normal, fire-reset), POST /api/lockdown, POST /api/normal.",
+		Hint: "To read: /api/doors, /api/events, /api/events/stream, /api/tree, /api/backup, /healthz, /readyz, /metrics. " +
+			"Commands: POST /api/doors/ID/unlock (or lock, lockdown, normal, fire-reset), POST /api/lockdown, POST /api/normal, POST /api/backup.",
 	})
 }

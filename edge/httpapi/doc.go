@@ -1,7 +1,7 @@
 // Package httpapi is the building over HTTP, for people, scripts and
 // monitoring: JSON, a stream of events and metrics.
 //
-//	GET  /healthz                  200 while the process lives
+//	GET  /healthz                  200 while the process lives, and which building it is
 //	GET  /readyz                   200 when everything works, else 503 and what does not
 //	GET  /metrics                  Prometheus
 //	GET  /api/doors                the status of every door
@@ -12,6 +12,8 @@
 //	GET  /api/events               a page, by number, door, cardholder, kind, reason and time
 //	GET  /api/events/stream        server-sent events: Last-Event-ID or after, and filters
 //	GET  /api/tree                 the tree of actors; as text with Accept: text/plain
+//	POST /api/backup               begins a backup to a file of this machine
+//	GET  /api/backup               what it came to
 //
 // docs/API.md has every parameter and field.
 //

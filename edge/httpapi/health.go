@@ -11,8 +11,8 @@ import (
 // maxListed bounds what /readyz lists.
 const maxListed = 20
 
-func alive(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]string{"status": "alive"})
+func (a *API) alive(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]string{"status": "alive", "building": a.o.ID})
 }
 
 // ready says whether everything in the building works.

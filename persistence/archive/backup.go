@@ -34,11 +34,13 @@ const (
 type About struct {
 	Format   int       `json:"backup"` // set by WriteBackup
 	Building string    `json:"building"`
-	Epoch    uint64    `json:"epoch"`             // of the journal
-	Last     uint64    `json:"last"`              // sequence of the last event that was there
-	Made     time.Time `json:"made"`              // of the snapshot
-	Data     string    `json:"data,omitempty"`    // the data directory it was made of
-	Address  string    `json:"address,omitempty"` // where its daemon answers
+	Epoch    uint64    `json:"epoch"`              // of the journal
+	Last     uint64    `json:"last"`               // sequence of the last event that was there
+	Archived uint64    `json:"archived,omitempty"` // sequence of the last event that was archived
+	Made     time.Time `json:"made"`               // of the snapshot
+	Data     string    `json:"data,omitempty"`     // the data directory it was made of
+	Address  string    `json:"address,omitempty"`  // where its daemon answers
+	Store    string    `json:"store,omitempty"`    // fingerprint of the store's contents
 }
 
 // Member is one file of a backup.

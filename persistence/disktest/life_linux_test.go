@@ -43,8 +43,6 @@ type life struct {
 	errors  int  // how many did
 	failed  int  // since the last reboot
 
-	journalOnly bool
-
 	j       *journal.Journal
 	waiting []access.Event // not acknowledged
 	sent    uint64         // numbers given out
@@ -103,9 +101,6 @@ func (l *life) run() error {
 	if _, err := journal.Verify(journalDir(l.dir), "b"); err != nil {
 		return err
 	}
-	if l.journalOnly {
-		return nil
-	}
 	return store.Check(l.dir)
 }
 
@@ -147,8 +142,6 @@ func (l *life) act() error {
 	switch {
 	case l.j == nil:
 		return l.open()
-	case l.journalOnly:
-		return l.commit()
 	case l.s == nil:
 		return l.openStore()
 	}
@@ -181,7 +174,7 @@ func (l *life) open() error {
 		return fmt.Errorf("the journal does not open: %w", err)
 	}
 	l.j = j
-	if err := l.checkJournal(); err != nil || l.journalOnly {
+	if err := l.checkJournal(); err != nil {
 		return err
 	}
 	return l.openStore()

@@ -53,8 +53,14 @@
 // that.
 //
 // After a failed commit the store takes no more changes until it is opened again
-// (ErrBroken): what a failed sync left is not known. Unlike the journal it does
-// not write it again at opening.
+// (ErrBroken). What a failed sync left is in the page cache, looks as if it were on
+// disk, and is not. So an opening writes a store up to 16 MiB again, byte for byte
+// in a new file, and the boot image always, before anything is called durable. A
+// larger one is written again, in as much free space, if a commit failed: the
+// caller says so (Options.Rewrite), or the process before left the file
+// store.doubt. Limit: of a large store whose process was killed within the commit
+// that failed, or could not leave that file, a change that was never acknowledged
+// may be read, be built upon, and be gone after a power cut.
 //
 // # Recovery
 //

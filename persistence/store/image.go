@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -187,17 +189,19 @@ func appendTable(b []byte, t *table) ([]byte, error) {
 // either the old one or the new one, and the new one is durable on return. step is
 // told what comes next and may make it fail (tests); nil on a real disk.
 func replaceFile(path string, b []byte, step func(string) error) error {
-	if step == nil {
-		step = func(string) error { return nil }
-	}
 	temp := path + ".tmp"
-	if err := writeSynced(temp, b, step); err != nil {
+	if err := writeSynced(temp, bytes.NewReader(b), step); err != nil {
 		return err
 	}
 	return publish(temp, path, step)
 }
 
-func writeSynced(path string, b []byte, step func(string) error) (err error) {
+const copyBytes = 256 << 10
+
+func writeSynced(path string, from io.Reader, step func(string) error) (err error) {
+	if step == nil {
+		step = func(string) error { return nil }
+	}
 	if err := step("create"); err != nil {
 		return err
 	}
@@ -213,7 +217,7 @@ func writeSynced(path string, b []byte, step func(string) error) (err error) {
 	if err := step("write"); err != nil {
 		return err
 	}
-	if _, err := f.Write(b); err != nil {
+	if _, err := io.CopyBuffer(plainWriter{f}, plainReader{from}, make([]byte, copyBytes)); err != nil {
 		return err
 	}
 	if err := step("sync"); err != nil {
@@ -224,6 +228,9 @@ func writeSynced(path string, b []byte, step func(string) error) (err error) {
 
 // publish gives a synced file its name, durably.
 func publish(temp, path string, step func(string) error) error {
+	if step == nil {
+		step = func(string) error { return nil }
+	}
 	if err := step("rename"); err != nil {
 		return err
 	}

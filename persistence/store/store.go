@@ -34,6 +34,9 @@ type Options struct {
 	Dir     string    // the data directory; must exist
 	Random  io.Reader // 16 bytes are read when a new building id is made
 	Recover *Recover  // what to do about a damaged store; nil: refuse it
+	// Rewrite: this process saw a commit fail, so even a large store is written
+	// again before anything of it is called durable.
+	Rewrite bool
 
 	step      func(string) error
 	inMemory  int
@@ -73,55 +76,75 @@ type Store struct {
 // without a store is fs.ErrNotExist. A large store takes seconds. Other errors:
 // ErrCorrupt, ErrVersion, persistence.ErrLocked.
 func Check(dir string) error {
-	o := Options{Dir: dir, walkBytes: 1 << 62}
-	o.fill()
-	_, _, err := check(&o)
+	_, err := Examine(dir)
 	if errors.Is(err, errOlder) {
 		_, _, err = inspectV1(filepath.Join(dir, FileName))
 	}
 	return err
 }
 
-// check also reports whether the image must be made again.
-func check(o *Options) (i *inspected, stale bool, err error) {
-	path, image := filepath.Join(o.Dir, FileName), filepath.Join(o.Dir, ImageName)
-	if i, err = inspect(path, o); err != nil {
-		return nil, false, err
+// Summary says what a store holds.
+type Summary struct {
+	Version     uint64 // of rules and people
+	Holders     int
+	Credentials int
+	Fingerprint string // of all rules and people, 32 hex digits, as in a Change
+}
+
+// Examine is Check of a store of today's format, and says what is in it.
+func Examine(dir string) (Summary, error) {
+	o := Options{Dir: dir, walkBytes: 1 << 62}
+	o.fill()
+	i, err := check(&o, filepath.Join(dir, FileName))
+	if err != nil {
+		return Summary{}, err
 	}
-	c := i.contents
-	m, people, err := readImage(image)
-	if err != nil || m.meta.Building != c.meta.Building {
-		return i, true, nil // the store wins
+	m := &i.contents.meta
+	return Summary{
+		Version: m.Version, Holders: m.Tables[tableHolders].Rows, Credentials: m.Tables[tableCards].Rows,
+		Fingerprint: i.contents.fingerprint(),
+	}, nil
+}
+
+// check reads the store at path beside the image in o.Dir.
+func check(o *Options, path string) (*inspected, error) {
+	i, err := inspect(path, o)
+	if err != nil {
+		return nil, err
 	}
-	if m.meta.Revision > c.meta.Revision {
-		return nil, false, corrupt(path, "its last changes are missing (revision %d, %s has %d; if it is a restored backup, delete %s)",
-			c.meta.Revision, image, m.meta.Revision, ImageName)
+	image := filepath.Join(o.Dir, ImageName)
+	m, _, err := readImage(image)
+	if now := i.contents.meta; err == nil && m.meta.Building == now.Building && m.meta.Revision > now.Revision {
+		return nil, corrupt(path, "its last changes are missing (revision %d, %s has %d; if it is a restored backup, delete %s)",
+			now.Revision, image, m.meta.Revision, ImageName)
 	}
-	return i, m.meta != c.meta || (people == nil) != (i.people == nil), nil
+	return i, nil // a bad image, or one of another store: the store wins
 }
 
 // Open opens the store in o.Dir, or makes one: from the boot image if there is
 // one, empty otherwise. One of an older format is migrated first, a damaged one
-// set aside if o.Recover says so. The boot image is made again when it does not
-// fit the store. Errors: ErrCorrupt, ErrVersion and persistence.ErrLocked, with
-// every file left byte-identical, or that of the file system.
+// set aside if o.Recover says so. What a failed sync may have left in the page
+// cache only is written again first, the boot image always. Errors: ErrCorrupt,
+// ErrVersion and persistence.ErrLocked, with every file left byte-identical, or
+// that of the file system.
 func Open(o Options) (*Store, error) {
 	o.fill()
+	path := filepath.Join(o.Dir, FileName)
 	var recovered error
-	i, stale, err := check(&o)
+	i, err := trusted(&o, path)
 	again := true
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = create(&o)
 	case errors.Is(err, errOlder):
-		err = migrate(&o, filepath.Join(o.Dir, FileName))
+		err = migrate(&o, path)
 	case errors.Is(err, ErrCorrupt) && o.Recover != nil:
 		recovered, err = recoverStore(&o, err)
 	default:
 		again = false
 	}
 	if again && err == nil {
-		i, stale, err = check(&o)
+		i, err = check(&o, path)
 	}
 	if err != nil {
 		return nil, err
@@ -130,12 +153,25 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.stale, s.recovered = stale, recovered
+	s.stale, s.recovered = true, recovered
 	if err := s.replaceImage(); err != nil {
 		_ = s.db.close() // nothing was written
 		return nil, err
 	}
+	_ = os.Remove(filepath.Join(o.Dir, doubtName))
 	return s, nil
+}
+
+// trusted is check, and all that it read is on disk.
+func trusted(o *Options, path string) (*inspected, error) {
+	i, err := check(o, path)
+	if err != nil {
+		return nil, err
+	}
+	if again, err := doubtful(o); !again || err != nil {
+		return i, err
+	}
+	return renew(o)
 }
 
 func openStore(o *Options, i *inspected) (*Store, error) {
@@ -257,6 +293,7 @@ func (s *Store) commit(changes []change, m meta, sums *[tableCount]sums) error {
 }
 
 func (s *Store) fail(err error) error {
+	s.doubt()
 	s.broken = fmt.Errorf("%w after a failed commit: %w; check the disk and its free space, then open the store again", ErrBroken, err)
 	return s.broken
 }

@@ -274,8 +274,8 @@ func (d *Daemon) openStore() error {
 }
 
 func (d *Daemon) openStoreIn(room reserve) error {
-	open := func() (*store.Store, error) {
-		o := store.Options{Dir: d.opts.Data, Random: rand.Reader}
+	open := func(again bool) (*store.Store, error) {
+		o := store.Options{Dir: d.opts.Data, Random: rand.Reader, Rewrite: again}
 		if !d.opts.Strict {
 			o.Recover = &store.Recover{Now: d.opts.Executor.Now(), Backups: filepath.Join(d.opts.Data, "backup")}
 		}
@@ -285,7 +285,7 @@ func (d *Daemon) openStoreIn(room reserve) error {
 		}
 		return s, err
 	}
-	s, err := open()
+	s, err := open(false)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (l *liveJournal) record(damage error, gaps []journal.Gap) error {
 // or sync failed is never called durable again until it was read anew. Its calls
 // come from one worker at a time.
 type liveStore struct {
-	open    func() (*store.Store, error)
+	open    func(again bool) (*store.Store, error)
 	broken  bool
 	reserve reserve
 
@@ -121,7 +121,7 @@ func (l *liveStore) SaveDoors(changes []access.DoorMemory) error {
 func (l *liveStore) save(changes []access.DoorMemory) error {
 	if l.broken {
 		_ = l.s.Close() // its failure is why there will be a new one
-		fresh, err := l.open()
+		fresh, err := l.open(true)
 		if err != nil {
 			return err
 		}

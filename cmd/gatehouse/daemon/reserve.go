@@ -13,8 +13,13 @@ import (
 const reserveName = "reserve"
 
 // reserveBytes is what a change needs for a moment besides a new boot image: new
-// pages of the store, before the old ones are free.
-const reserveBytes = 1 << 20
+// pages of the store, before the old ones are free. A small store is also written
+// again when it is opened, as after a change that failed; one that is larger than
+// reserveStore needs room that is free.
+const (
+	reserveBytes = 1 << 20
+	reserveStore = 16 << 20
+)
 
 // reserve is room on a full disk for changes to the store: it is given up for the
 // moment of a change and taken again. A change replaces what it writes, so next
@@ -34,6 +39,9 @@ func (r *reserve) take() {
 	size := int64(reserveBytes)
 	if image, err := os.Stat(filepath.Join(r.data, store.ImageName)); err == nil {
 		size += image.Size()
+	}
+	if db, err := os.Stat(filepath.Join(r.data, store.FileName)); err == nil && db.Size() <= reserveStore {
+		size += db.Size()
 	}
 	f, err := os.OpenFile(r.path(), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {

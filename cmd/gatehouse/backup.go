@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gatehouse/cmd/gatehouse/backup"
+	"gatehouse/cmd/gatehouse/site"
+	"gatehouse/edge/httpapi"
+	"gatehouse/persistence"
+	"gatehouse/persistence/archive"
+	"gatehouse/supervisor"
+)
+
+type backupCmd struct {
+	Data      string   `default:"data" placeholder:"DIR" help:"Data directory (default: ./data)."`
+	To        string   `required:"" placeholder:"FILE" help:"New file, or a directory: then the file is named by the time."`
+	Recipient []string `placeholder:"age1..." help:"Public key of gatehouse archive keygen, once for each (default: those of the site file's archive)."`
+	Config    string   `short:"c" placeholder:"SITE.YAML" help:"Site file with the recipients; a running daemon has its own."`
+}
+
+// Run makes a backup, by way of the daemon if one runs on the data directory.
+func (c *backupCmd) Run(p *process) (err error) {
+	data, err := dataDir(c.Data)
+	if err != nil {
+		return err
+	}
+	if c.To, err = filepath.Abs(c.To); err != nil {
+		return withCode(exitRefused, err)
+	}
+	if err := c.recipients(); err != nil {
+		return err
+	}
+	unlock, err := persistence.Lock(data)
+	if errors.Is(err, persistence.ErrLocked) {
+		return c.ask(p, data)
+	}
+	if err != nil {
+		return withCode(exitRefused, err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	return c.make(p, data)
+}
+
+// recipients takes the site file's, unless some are named, and looks at them early.
+func (c *backupCmd) recipients() error {
+	if len(c.Recipient) == 0 && c.Config != "" {
+		s, err := site.Load(c.Config, drivers()...)
+		if err != nil {
+			return withCode(exitMistakes, err)
+		}
+		c.Recipient = s.Archive.Recipients
+	}
+	if len(c.Recipient) == 0 {
+		return nil // a running daemon may know some
+	}
+	_, err := archive.ParseRecipients(c.Recipient)
+	return archiveError(err)
+}
+
+// make makes a backup of a data directory that is ours.
+func (c *backupCmd) make(p *process, data string) (err error) {
+	recipients, err := archive.ParseRecipients(c.Recipient)
+	if err != nil {
+		return withCode(exitRefused, fmt.Errorf("%w; name it with --recipient, or the site file with --config", err))
+	}
+	source, err := backup.OpenStopped(data)
+	if err != nil {
+		return withCode(exitRefused, err)
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	building, err := source.Building()
+	if err != nil {
+		return withCode(exitRefused, err)
+	}
+	done, err := backup.Make(p.ctx, backup.Job{
+		Source: source, Building: building, Data: data, Address: addressOf(data), To: c.To,
+		Sealing: archive.Sealing{Recipients: recipients}, Now: p.now(),
+	})
+	if err != nil {
+		return archiveError(err)
+	}
+	c.done(p, httpapi.BackupStatus{File: done.File, Bytes: done.Bytes, Last: done.About.Last, Fingerprint: done.Store.Fingerprint})
+	return nil
+}
+
+func (c *backupCmd) done(p *process, s httpapi.BackupStatus) {
+	fmt.Fprintf(p.out, "%s: %s, up to event %d, fingerprint of rules and people %s\n", s.File, bytesOf(s.Bytes), s.Last, s.Fingerprint)
+}
+
+// addressOf is where the daemon of a data directory answers, or did; "" if that
+// is not known.
+func addressOf(data string) string {
+	text, err := os.ReadFile(filepath.Join(data, addressFile))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// ask has the daemon make it and waits for the end.
+func (c *backupCmd) ask(p *process, data string) error {
+	asked := daemonAPI{address: addressOf(data)}
+	token, err := os.ReadFile(filepath.Join(data, httpapi.TokenFile))
+	if err != nil || asked.address == "" {
+		return withCode(exitRefused, errors.Join(fmt.Errorf("a gatehouse runs on %s, and it does not say where it answers: wait until it is up, or stop it", data), err))
+	}
+	asked.token = strings.TrimSpace(string(token))
+	query := url.Values{"to": {c.To}, "recipient": c.Recipient}
+	status, err := asked.do(p.ctx, http.MethodPost, "/api/backup?"+query.Encode())
+	wait := supervisor.NewReal(p.boot)
+	for err == nil && status.Running {
+		const every = 100 * time.Millisecond
+		if wait.Wait(p.ctx.Done(), every) {
+			return withCode(exitCutShort, errors.New("interrupted; the daemon goes on with the backup"))
+		}
+		status, err = asked.do(p.ctx, http.MethodGet, "/api/backup")
+	}
+	if err == nil && status.Error != "" {
+		err = errors.New(status.Error)
+	}
+	if err != nil {
+		return withCode(exitRefused, err)
+	}
+	c.done(p, status)
+	return nil
+}
+
+// daemonAPI is the API of a daemon on this machine.
+type daemonAPI struct{ address, token string }
+
+func (d daemonAPI) do(ctx context.Context, method, path string) (status httpapi.BackupStatus, err error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+d.address+path, nil)
+	if err != nil {
+		return status, err
+	}
+	r.Header.Set("Authorization", "Bearer "+d.token)
+	answer, err := backup.NewClient().Do(r)
+	if err != nil {
+		return status, fmt.Errorf("the daemon does not answer: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }() // only read
+	const most = 64 << 10
+	var wrong struct{ Message, Hint string }
+	body, err := io.ReadAll(io.LimitReader(answer.Body, most))
+	if err == nil && answer.StatusCode >= 300 {
+		if err = json.Unmarshal(body, &wrong); err == nil {
+			err = fmt.Errorf("the daemon refuses: %s %s", wrong.Message, wrong.Hint)
+		}
+		return status, err
+	}
+	return status, errors.Join(err, json.Unmarshal(body, &status))
+}
+
+type restoreCmd struct {
+	File        string `arg:"" help:"The backup."`
+	Data        string `required:"" placeholder:"DIR" help:"Data directory to make: empty or missing, and no mount point."`
+	Identity    string `short:"i" required:"" placeholder:"KEY" help:"Identity file (private key) of the recovery key."`
+	FromData    string `placeholder:"DIR" help:"Data directory of the old box, if it is here (default: what the backup says)."`
+	FromAddress string `placeholder:"URL" help:"Address where the old box would answer, besides what the backup says."`
+	OldBoxIsOff bool   `help:"You looked: the old box is off and stays off."`
+}
+
+// Run restores.
+func (c *restoreCmd) Run(p *process) error {
+	data, err := dataDir(c.Data)
+	if err != nil {
+		return err
+	}
+	ids, err := identities(c.Identity)
+	if err != nil {
+		return err
+	}
+	r := backup.Restore{
+		File: c.File, Data: data, Identities: ids, OldData: c.FromData, OldAddress: c.FromAddress, OldBoxIsOff: c.OldBoxIsOff, Boot: p.boot,
+	}
+	done, err := r.Run(p.ctx)
+	if err != nil {
+		return archiveError(err)
+	}
+	fmt.Fprintf(p.out, "%s: building %q as of %s: %s, %s, fingerprint of rules and people %s\n", data, done.About.Building,
+		done.About.Made.Format(time.RFC3339), count(done.Store.Holders, "person", "people"),
+		count(done.Store.Credentials, "credential", "credentials"), done.Store.Fingerprint)
+	fmt.Fprintf(p.out, "the journal goes on with event %d in epoch %d; its last event in the backup was %d\n", done.First, done.Epoch, done.About.Last)
+	return nil
+}

@@ -1,0 +1,151 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gatehouse/cmd/gatehouse/daemon"
+	"gatehouse/edge/httpapi"
+	"gatehouse/persistence/archive"
+	"gatehouse/persistence/journal"
+	"gatehouse/persistence/store"
+)
+
+// secretFiles of a data directory are in every backup, where they exist.
+var secretFiles = []string{httpapi.TokenFile}
+
+// snapshotDir is where the copy of the store waits until it is sealed. It holds
+// names and card numbers in the clear, so it never leaves the data directory.
+const snapshotDir = "backup.tmp"
+
+// Source is a building that is backed up.
+type Source interface {
+	// CopyStore writes a snapshot of the store to a new file, at full speed.
+	CopyStore(path string, now time.Time) error
+	// Reached is where the journal is.
+	Reached() (daemon.Cursors, error)
+}
+
+// Job says what to back up, and how.
+type Job struct {
+	Source   Source
+	Building string
+	Data     string // absolute
+	Address  string // where the daemon answers; "": nowhere
+	To       string // a new file, or a directory: then the file is named by the time
+	Sealing  archive.Sealing
+	Now      time.Time
+}
+
+// Done says what was backed up.
+type Done struct {
+	File  string
+	Bytes int64
+	About archive.About
+	Store store.Summary
+}
+
+// Make makes a backup: whole, synced and read back, or not at all. One at a time
+// for a data directory.
+func Make(ctx context.Context, j Job) (done Done, err error) {
+	done.File = j.To
+	if info, err := os.Stat(j.To); err == nil && info.IsDir() {
+		done.File = filepath.Join(j.To, archive.BackupName(j.Now))
+	}
+	temp := filepath.Join(j.Data, snapshotDir)
+	if err := errors.Join(os.RemoveAll(temp), os.Mkdir(temp, 0o700)); err != nil {
+		return done, fmt.Errorf("no room for a copy of the store: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	if err := j.snapshot(temp, &done); err != nil {
+		return done, err
+	}
+	if err := archive.WriteBackup(ctx, done.File, j.Sealing, done.About, j.members(temp)); err != nil {
+		return done, err
+	}
+	info, err := os.Stat(done.File)
+	if err != nil {
+		return done, err
+	}
+	done.Bytes = info.Size()
+	return done, nil
+}
+
+// snapshot copies the store and proves the copy. The journal's cursor is read
+// after it, so nothing in the store is newer.
+func (j *Job) snapshot(temp string, done *Done) error {
+	if err := j.Source.CopyStore(filepath.Join(temp, store.FileName), j.Now); err != nil {
+		return err
+	}
+	var err error
+	if done.Store, err = store.Examine(temp); err != nil {
+		return fmt.Errorf("the copy of the store cannot be used: %w", err)
+	}
+	at, err := j.Source.Reached()
+	if err != nil {
+		return fmt.Errorf("where the journal is cannot be told: %w", err)
+	}
+	done.About = archive.About{
+		Building: j.Building, Epoch: at.Epoch, Last: at.Last, Archived: at.Archived, Made: j.Now.UTC(), Data: j.Data, Address: j.Address,
+		Store: done.Store.Fingerprint,
+	}
+	return nil
+}
+
+func (j *Job) members(temp string) []archive.Member {
+	list := []archive.Member{{Name: store.FileName, Mode: 0o600, Path: filepath.Join(temp, store.FileName)}}
+	for _, name := range secretFiles {
+		path := filepath.Join(j.Data, name)
+		if info, err := os.Stat(path); err == nil {
+			list = append(list, archive.Member{Name: name, Mode: info.Mode().Perm(), Path: path})
+		}
+	}
+	return list
+}
+
+// Stopped is a data directory that no daemon uses; the caller holds its lock.
+type Stopped struct {
+	Data  string
+	store *store.Store
+}
+
+// OpenStopped opens the store of a data directory.
+func OpenStopped(data string) (*Stopped, error) {
+	if _, err := os.Stat(filepath.Join(data, store.FileName)); err != nil {
+		return nil, fmt.Errorf("there is no store in %s: start the building once, or name another directory with --data", data)
+	}
+	s, err := store.Open(store.Options{Dir: data})
+	return &Stopped{data, s}, err
+}
+
+// CopyStore copies the store.
+func (s *Stopped) CopyStore(path string, now time.Time) error { return s.store.CopyTo(path, now) }
+
+// Building is whose journal it is.
+func (s *Stopped) Building() (string, error) {
+	building, err := journal.Building(daemon.JournalDir(s.Data))
+	if err != nil {
+		return "", fmt.Errorf("the journal cannot be read: %w; start the building once", err)
+	}
+	return building, nil
+}
+
+// Reached reads the journal.
+func (s *Stopped) Reached() (daemon.Cursors, error) {
+	j, err := journal.OpenReadOnly(daemon.JournalDir(s.Data), "")
+	if err != nil {
+		return daemon.Cursors{}, err
+	}
+	c := daemon.Cursors{Last: j.Last()}
+	if list := j.Segments(); len(list) > 0 {
+		c.Epoch = list[len(list)-1].Epoch
+	}
+	return c, j.Close()
+}
+
+// Close closes the store.
+func (s *Stopped) Close() error { return s.store.Close() }

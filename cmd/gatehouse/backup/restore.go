@@ -1,0 +1,200 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"gatehouse/cmd/gatehouse/daemon"
+	"gatehouse/persistence"
+	"gatehouse/persistence/archive"
+	"gatehouse/persistence/journal"
+	"gatehouse/persistence/store"
+)
+
+// Margin is how many events the old box may have recorded after the backup
+// without one of their numbers being given again: 30 a second for a year.
+const Margin = 1_000_000_000
+
+// lastRestorable is the greatest cursor that a restore goes on from: numbers of
+// events have 16 digits.
+const lastRestorable = 9_000_000_000_000_000
+
+// newSuffix is of the directory that becomes the data directory once it is whole.
+const newSuffix = ".restored"
+
+// ErrOldBox: the old box runs, or nobody knows.
+var ErrOldBox = errors.New("two boxes must never run one building")
+
+// Restore says what to restore.
+type Restore struct {
+	File        string
+	Data        string // absolute; empty or missing, and no mount point
+	Identities  archive.Identities
+	OldData     string // the old box's data directory, if it is here
+	OldAddress  string // where the old box would answer; "": only where the backup says
+	OldBoxIsOff bool   // somebody looked
+	Boot        uint64
+}
+
+// Restored says what was restored, and where the journal goes on.
+type Restored struct {
+	About archive.About
+	Store store.Summary
+	Epoch uint64
+	First uint64
+}
+
+// Run makes the data directory of the backup: whole and synced, with a journal
+// that goes on in the next epoch, or not at all. Errors: ErrOldBox, those of
+// archive.ReadBackup and of the disk.
+func (r *Restore) Run(ctx context.Context) (done Restored, err error) {
+	if err := empty(r.Data); err != nil {
+		return done, err
+	}
+	f, err := os.Open(r.File)
+	if err != nil {
+		return done, fmt.Errorf("the backup cannot be read: %w", err)
+	}
+	defer func() { _ = f.Close() }() // opened for reading
+	var old oldBox
+	defer func() { err = errors.Join(err, old.release()) }()
+	fresh := r.Data + newSuffix
+	if _, err := os.Lstat(fresh); err == nil {
+		return done, fmt.Errorf("%s is there already, left by a restore that was cut short; remove it", fresh)
+	}
+	done.About, err = archive.ReadBackup(ctx, f, r.Identities, fresh, func(a archive.About) error {
+		return old.check(ctx, r, a)
+	})
+	if err != nil {
+		return done, err
+	}
+	if err := r.finish(fresh, &done); err != nil {
+		return done, errors.Join(err, os.RemoveAll(fresh))
+	}
+	return done, nil
+}
+
+// empty refuses a directory with anything in it.
+func empty(dir string) error {
+	d, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.Close() }() // opened for reading
+	if _, err := d.Readdirnames(1); err != io.EOF {
+		return errors.Join(fmt.Errorf("%s is not empty; name an empty directory with --data", dir), err)
+	}
+	return nil
+}
+
+// finish checks the store, begins the journal and puts all of it in place.
+func (r *Restore) finish(fresh string, done *Restored) (err error) {
+	a := done.About
+	if done.Store, err = store.Examine(fresh); err != nil {
+		return err
+	}
+	if done.Store.Fingerprint != a.Store {
+		return fmt.Errorf("%w: the store's fingerprint is %s, it was %s; take another backup", archive.ErrDamaged, done.Store.Fingerprint, a.Store)
+	}
+	if a.Last > lastRestorable {
+		return fmt.Errorf("%w: it says that the last event has the number %d; take another backup", archive.ErrDamaged, a.Last)
+	}
+	done.Epoch, done.First = a.Epoch+1, a.Last+Margin+1
+	j, err := journal.Open(journal.Options{
+		Dir: daemon.JournalDir(fresh), Building: a.Building, Boot: r.Boot, Epoch: done.Epoch, First: done.First,
+	})
+	if err != nil {
+		return err
+	}
+	if err := j.Close(); err != nil {
+		return err
+	}
+	return replace(fresh, r.Data)
+}
+
+// replace puts fresh where the empty or missing directory dir is, durably.
+func replace(fresh, dir string) error {
+	if err := syncDir(fresh); err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // only if it is empty
+		return err
+	}
+	if err := os.Rename(fresh, dir); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// oldBox is what is known of the box that is replaced. Its data directory, if that
+// is here, stays locked until the restore is done.
+type oldBox struct{ unlock func() error }
+
+func (b *oldBox) release() error {
+	if b.unlock == nil {
+		return nil
+	}
+	return b.unlock()
+}
+
+// check refuses to replace a box that runs. An address that does not answer proves
+// nothing: a daemon listens on its own machine only. A data directory that nobody
+// holds does.
+func (b *oldBox) check(ctx context.Context, r *Restore, a archive.About) error {
+	for _, address := range []string{a.Address, r.OldAddress} {
+		if address != "" && buildingAt(ctx, address) == a.Building {
+			return fmt.Errorf("%w: %q answers at %s; stop it first", ErrOldBox, a.Building, address)
+		}
+	}
+	off, err := b.lock(r, a)
+	if err != nil {
+		return err
+	}
+	if !off && !r.OldBoxIsOff {
+		return fmt.Errorf("%w: whether the old box (%s) is off cannot be told from here; look, and then say --old-box-is-off, or name its data directory with --from-data", ErrOldBox, a.Data)
+	}
+	return nil
+}
+
+// lock takes the old data directory; off says that it is here and nobody holds it.
+func (b *oldBox) lock(r *Restore, a archive.About) (off bool, err error) {
+	dir := a.Data
+	if r.OldData != "" {
+		dir = r.OldData
+	}
+	if dir == "" {
+		return false, nil
+	}
+	owner, ownerErr := journal.Building(daemon.JournalDir(dir))
+	ours := ownerErr == nil && owner == a.Building
+	if r.OldData != "" && !ours {
+		return false, fmt.Errorf("%s is no data directory of %q; name another with --from-data", dir, a.Building)
+	}
+	if ownerErr == nil && !ours {
+		return false, nil // another building's, at the same place on this machine
+	}
+	b.unlock, err = persistence.Lock(dir)
+	switch {
+	case errors.Is(err, persistence.ErrLocked):
+		return false, fmt.Errorf("%w: %w", ErrOldBox, err)
+	case err != nil:
+		return false, nil // it is not here
+	}
+	return ours, nil
+}
