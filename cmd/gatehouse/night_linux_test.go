@@ -98,7 +98,7 @@ func TestNight(t *testing.T) {
 	t.Logf("goroutines: %d before, %d after", r.GoroutinesBefore, r.GoroutinesAfter)
 	t.Logf("card to lock, record on disk first: p50 %v before, %v during, longest %v and %v; %d and %d grants",
 		r.P50Before, r.P50During, r.MaxBefore, r.MaxDuring, r.GrantsBefore, r.GrantsDuring)
-	if r.GoroutinesAfter != r.GoroutinesBefore {
+	if r.GoroutinesAfter > r.GoroutinesBefore { // fewer: what the start began was at work still
 		t.Error("goroutines are left behind")
 	}
 	if r.GrantsDuring == 0 || r.Segments == 0 {

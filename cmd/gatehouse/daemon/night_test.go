@@ -22,6 +22,7 @@ import (
 // night is a house with a journal of many segments and an archive.
 type night struct {
 	*house
+	key     string // of an identity file
 	ids     archive.Identities
 	free    int64
 	onAwait func()
@@ -35,7 +36,7 @@ func nightHouse(t *testing.T, segments int, age time.Duration) *night {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &night{house: newHouse(t), free: 1 << 40}
+	n := &night{house: newHouse(t), key: identity, free: 1 << 40}
 	if n.ids, err = archive.ReadIdentities(strings.NewReader(identity)); err != nil {
 		t.Fatal(err)
 	}
@@ -266,6 +267,35 @@ func TestAnArchiveWithoutItsDirectory(t *testing.T) {
 	n.wantReady()
 	n.wantArchived("epoch-1", closed)
 	n.stop()
+}
+
+// With an identity file on the machine each file is opened with it: a key that is not
+// the recipient's is an alarm, and nothing counts as archived; so is no file.
+func TestAnIdentityOnTheMachine(t *testing.T) {
+	n := nightHouse(t, 2, time.Hour*24)
+	closed, path := n.closed(), filepath.Join(t.TempDir(), "key")
+	n.site.Archive.IdentityFile = path
+	other, _, err := archive.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ key, want string }{{"", "identity_file"}, {other, "wrong key"}, {n.key, ""}} {
+		if c.key != "" {
+			if err := os.WriteFile(path, []byte(c.key+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n.start()
+		n.sim.Advance(12 * time.Minute)
+		status, _ := n.d.Building.Archive()
+		if c.want == "" {
+			n.wantReady()
+			n.wantArchived("epoch-1", closed)
+		} else if e := n.newest(access.KindArchiveDegraded); !strings.Contains(e.Detail, c.want) || status.Last > 0 {
+			t.Errorf("alarm: %q, %+v", e.Detail, status)
+		}
+		n.stop()
+	}
 }
 
 // A restored journal counts on in a new epoch, which is archived beside the old one.
