@@ -32,10 +32,11 @@ func (h *host) servers(d *daemon.Daemon, ready <-chan struct{}) (children []supe
 	backups := backup.NewService(backup.ServiceOptions{
 		Source: d, Building: h.site.Building.ID, Data: h.data, Address: h.listen.Addr().String(), Recipients: h.site.Archive.Recipients, Executor: h.exec, Log: h.log,
 	})
+	age := readAge(d.OldestRead, h.exec.Now)
 	api := httpapi.New(httpapi.Options{
-		Building: reads{building, d, h.exec.Now}, Clock: h.exec, Token: token, Hosts: h.site.HTTP.Hosts, Log: h.log, Version: version,
+		Building: reads{building, age}, Clock: h.exec, Token: token, Hosts: h.site.HTTP.Hosts, Log: h.log, Version: version,
 		ID: h.site.Building.ID, Backups: backups,
-		Collectors: []prometheus.Collector{prom.New(watched{d.Building}, prom.Options{}), oldestRead(d, h.exec.Now)},
+		Collectors: []prometheus.Collector{prom.New(watched{d.Building}, prom.Options{}), oldestRead(age)},
 	})
 	children = append(children, h.server("http", api, h.listen, ready), backups.Spec())
 	if h.pprof != nil {
@@ -68,33 +69,34 @@ func (w withoutToken) Health() actors.Health {
 // it ends, changes make the store grow, and may wait for it.
 const readLimit = 30 * time.Second
 
-// readsFor is how long the oldest copy of the store has been going on.
-func readsFor(d *daemon.Daemon, now func() time.Time) time.Duration {
-	begun, ok := d.OldestRead()
-	if !ok {
-		return 0
+// readAge is how long the oldest copy of the store has been going on, 0 without one.
+func readAge(oldest func() (time.Time, bool), now func() time.Time) func() time.Duration {
+	return func() time.Duration {
+		begun, ok := oldest()
+		if !ok {
+			return 0
+		}
+		return max(0, now().Sub(begun))
 	}
-	return max(0, now().Sub(begun))
 }
 
-func oldestRead(d *daemon.Daemon, now func() time.Time) prometheus.Collector {
+func oldestRead(age func() time.Duration) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "gatehouse_store_oldest_read_seconds",
 		Help: "How long the oldest copy of the store has been going on; 0 without one. Above 30 the building is degraded.",
-	}, func() float64 { return readsFor(d, now).Seconds() })
+	}, func() float64 { return age().Seconds() })
 }
 
 // reads is a building that says when a copy of its store takes too long.
 type reads struct {
 	httpapi.Building
-	d   *daemon.Daemon
-	now func() time.Time
+	age func() time.Duration
 }
 
 // Health adds that to what is wrong.
 func (r reads) Health() actors.Health {
 	h := r.Building.Health()
-	if age := readsFor(r.d, r.now); age > readLimit {
+	if age := r.age(); age > readLimit {
 		h.Ready = false
 		h.Degraded = append(h.Degraded, fmt.Sprintf("a copy of the store has been going on for %v; look at the disk of the data directory", age.Truncate(time.Second)))
 	}
