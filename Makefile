@@ -33,7 +33,7 @@ CC_WORKS = ( t=$$(mktemp -d); trap 'rm -rf "$$t"' EXIT; \
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: ## run a building with people in it; flags by ARGS='--http 127.0.0.1:8490'
