@@ -69,6 +69,9 @@ func (b *Building) chores() (children []supervisor.ChildSpec) {
 	if b.cfg.Index != nil {
 		children = append(children, b.actor("index", func() supervisor.Actor { return &indexer{b: b} }))
 	}
+	if b.cfg.Occupancy != nil {
+		children = append(children, b.actor("occupancy", func() supervisor.Actor { return &keeper{b: b} }))
+	}
 	if b.cfg.Chores.Archive != nil {
 		children = append(children, b.actor("archive", func() supervisor.Actor { return &archiver{b: b} }))
 	}

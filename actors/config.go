@@ -55,7 +55,8 @@ type Config struct {
 	Buses     map[string]func(ctx context.Context) error // devices that must block, by id
 	Journal   Journal
 	Store     Store
-	Index     Index // nil: events cannot be searched
+	Index     Index          // nil: events cannot be searched
+	Occupancy OccupancyStore // nil: a start reads the whole journal
 	Chores    Chores
 	// Degraded says why the store or the journal could not be opened ("" if they
 	// could): the building runs on the boot image.

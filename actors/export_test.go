@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"context"
+
 	"gatehouse/access"
 	"gatehouse/supervisor"
 )
@@ -32,3 +34,12 @@ const IntakeLimit = intakeLimit
 
 // MaxWatchers is how many can watch at once.
 const MaxWatchers = maxWatchers
+
+// WhereByJournal is where people are by what is kept and the journal after it.
+func (b *Building) WhereByJournal() (Occupancy, error) { return b.occupancy(context.Background()) }
+
+// Keep keeps where people are.
+func (b *Building) Keep() error {
+	_, err := b.keep(context.Background(), 0, true)
+	return err
+}

@@ -95,59 +95,12 @@ func (t *tracker) rebuilt(c *supervisor.Context, done supervisor.TaskDone) {
 		c.After(rebuildTask, t.b.retry())
 		return
 	}
-	for who, e := range done.Value.(lastPassages) {
+	for who, p := range done.Value.(Occupancy).Places {
 		if !t.moved[who] {
-			t.where.Apply(e)
+			t.where.Apply(access.Event{Kind: access.KindPassage, Cardholder: who, To: p.Area})
 		}
 	}
 	t.moved = nil
-}
-
-// lastPassages are the last passages of people.
-type lastPassages map[access.CardholderID]access.Event
-
-func (l lastPassages) note(e *access.Event) {
-	if e.Kind == access.KindPassage && e.Cardholder != "" && e.To != "" {
-		l[e.Cardholder] = access.Event{Kind: e.Kind, Cardholder: e.Cardholder, To: e.To}
-	}
-}
-
-// passages reads the journal to its end, then what still waits for it. An event
-// leaves the intake only after it is on disk, so that none is missed between the
-// two; what is on disk by the second reading counts as read.
-func (b *Building) passages(ctx context.Context) (lastPassages, error) {
-	all := lastPassages{}
-	after, err := b.read(ctx, 0, all.note)
-	if err != nil {
-		return nil, err
-	}
-	waiting := b.intake.passages()
-	written := map[access.Source]bool{}
-	_, err = b.read(ctx, after, func(e *access.Event) {
-		all.note(e)
-		written[e.Source] = true
-	})
-	for i := range waiting {
-		if e := &waiting[i]; !written[e.Source] {
-			all.note(e)
-		}
-	}
-	return all, err
-}
-
-// read visits the journal's events from after on, and gives the last's Seq.
-func (b *Building) read(ctx context.Context, after uint64, visit func(*access.Event)) (uint64, error) {
-	for ctx.Err() == nil {
-		page, err := b.cfg.Journal.Read(after, rebuildPage)
-		if err != nil || len(page) == 0 {
-			return after, err
-		}
-		for i := range page {
-			visit(&page[i])
-		}
-		after = page[len(page)-1].Seq
-	}
-	return after, ctx.Err()
 }
 
 // answerEarly answers those who asked too early; a door that no longer waits

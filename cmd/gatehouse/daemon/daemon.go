@@ -164,12 +164,7 @@ func makeDir(path string) error {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return err
 	}
-	above, err := os.Open(parent)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = above.Close() }() // opened for reading
-	return above.Sync()
+	return syncDir(parent)
 }
 
 // own takes the data directory for this process alone.
@@ -367,9 +362,13 @@ func (d *Daemon) build(wiring map[access.DoorID]actors.Wiring, fire []devices.In
 	if err != nil {
 		return err
 	}
+	var occupancy actors.OccupancyStore
+	if d.journal != nil {
+		occupancy = &liveOccupancy{dir: d.opts.Data, building: d.opts.Site.Building.ID, limit: occupancyBytes}
+	}
 	d.Building, err = actors.New(actors.Config{
 		Name: d.opts.Site.Building.ID, Boot: d.opts.Boot, Rules: compiled, Directory: d.people, Memory: d.memory,
-		Wiring: wiring, Fire: fire, Buses: d.buses(), Journal: d.Journal, Store: s, Index: index.New(IndexDir(d.opts.Data), d.Journal), Chores: chores, Degraded: degraded, Missing: d.missing,
+		Wiring: wiring, Fire: fire, Buses: d.buses(), Journal: d.Journal, Store: s, Index: index.New(IndexDir(d.opts.Data), d.Journal), Occupancy: occupancy, Chores: chores, Degraded: degraded, Missing: d.missing,
 		Clock: d.opts.Clock, Executor: d.opts.Executor, Log: d.opts.Log, OnEvent: d.opts.OnEvent, OnFatal: d.opts.OnFatal,
 		Probe: d.opts.Probe,
 	})
