@@ -47,6 +47,8 @@ const (
 	KindArchiveRestored
 	KindRetentionDegraded // alarm: the journal has to shrink for want of space, or cannot
 	KindRetentionRestored
+	KindBackupDegraded // alarm: no backup can be made at night
+	KindBackupRestored
 )
 
 // ClockQuality says how far an event's wall time can be trusted.

@@ -74,6 +74,7 @@ var (
 		"lock_fault", "command_refused", "lock_fault_ended",
 		"people_changed", "person_erased",
 		"archive_degraded", "archive_restored", "retention_degraded", "retention_restored",
+		"backup_degraded", "backup_restored",
 	}}
 	clockWords   = words[ClockQuality]{"clock quality", []string{"unknown", "synchronised", "unsynchronised", "recorded", "virtual"}}
 	timerWords   = words[Timer]{"timer", []string{"record", "strike", "held", "indicate"}}

@@ -83,7 +83,21 @@ func (a *archiver) lookAgain(c *supervisor.Context) {
 	if !a.busy && !a.due.IsZero() {
 		wait = min(wait, max(0, a.due.Sub(c.Now())))
 	}
+	a.tell()
 	c.After(lookTimer, wait)
+}
+
+// tell lets others keep out of the archive's way.
+func (a *archiver) tell() {
+	const longAgo = 1
+	switch {
+	case a.busy:
+		a.b.archiveAt.Store(longAgo)
+	case a.due.IsZero():
+		a.b.archiveAt.Store(0)
+	default:
+		a.b.archiveAt.Store(a.due.UnixNano())
+	}
 }
 
 // work opens the archive or, once it is open, adds one part to it.
@@ -93,6 +107,7 @@ func (a *archiver) work(c *supervisor.Context) error {
 		do = a.b.cfg.Chores.Archive.Open
 	}
 	a.busy, a.since = true, c.Now()
+	a.tell()
 	return c.Task(archiveTask, 0, func(ctx context.Context) (any, error) { return nil, do(ctx) })
 }
 

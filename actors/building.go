@@ -49,6 +49,9 @@ type Building struct {
 	counts   counters
 	runtime  runtimeSource
 	em       *emitter
+	// When the archive is to run next, in ns since 1970; long ago while it is at
+	// work, 0 for never.
+	archiveAt atomic.Int64
 
 	journal, modes, feed, tracker, indexer supervisor.Ref
 }

@@ -64,6 +64,18 @@ func (b *Building) Archive() (status ArchiveStatus, ok bool) {
 	return b.cfg.Chores.Archive.Status(), true
 }
 
+// Archiving says that the archive is at work, or should be by now.
+func (b *Building) Archiving() bool {
+	at := b.archiveAt.Load()
+	return at != 0 && at <= b.exec.Now().UnixNano()
+}
+
+// NoteBackup says what keeps the building from being backed up at night; nil when
+// nothing does. A change makes an event. Calls come one at a time.
+func (b *Building) NoteBackup(err error) {
+	b.note(b.system, &b.health.backup, err, access.KindBackupDegraded, access.KindBackupRestored)
+}
+
 // chores are the children of the supervisor of that name.
 func (b *Building) chores() (children []supervisor.ChildSpec) {
 	if b.cfg.Index != nil {
@@ -90,14 +102,18 @@ const lookTimer = "look"
 
 // choreState notes the state of a chore and makes an event of each change.
 func (b *Building) choreState(em *emitter, what *error, err error, bad, good access.Kind) {
+	b.note(em.emit, what, err, bad, good)
+}
+
+func (b *Building) note(emit func(access.Event), what *error, err error, bad, good access.Kind) {
 	if !b.health.set(what, err) {
 		return
 	}
 	if err != nil {
-		em.emit(access.Event{Kind: bad, Detail: err.Error()})
+		emit(access.Event{Kind: bad, Detail: err.Error()})
 		b.cfg.Log.Error().Err(err).Msg(bad.String())
 		return
 	}
-	em.emit(access.Event{Kind: good})
+	emit(access.Event{Kind: good})
 	b.cfg.Log.Info().Msg(good.String())
 }

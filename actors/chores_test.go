@@ -431,3 +431,60 @@ func TestACrashOfAChore(t *testing.T) {
 		h.stopClean()
 	}
 }
+
+// The archive is in others' way from the moment at which it is due until it is done,
+// and not between two tries.
+func TestArchiving(t *testing.T) {
+	hold := false
+	h, p := nightHouse(t, "2026-06-01T12:00:00+02:00", seeded(1), sim.Options{Hold: func(_, name string) sim.Hold {
+		if hold && name == "archive" {
+			return sim.Hold{Start: sim.Forever}
+		}
+		return sim.Hold{}
+	}})
+	h.start()
+	hold = true
+	for _, step := range []struct {
+		advance time.Duration
+		want    bool
+	}{{0, false}, {14*time.Hour - time.Second, false}, {time.Second, true}, {5 * time.Hour, true}} {
+		h.sim.Advance(step.advance)
+		if h.b.Archiving() != step.want {
+			t.Errorf("at %v: %v", h.sim.Now(), !step.want)
+		}
+	}
+	hold = false
+	p.fail = errDisk
+	h.sim.ReleaseAll()
+	h.sim.Quiesce()
+	if h.b.Archiving() {
+		t.Error("between two tries")
+	}
+	h.sim.Stall(h.sim.Now().Add(time.Hour)) // nobody was told the time yet
+	if !h.b.Archiving() {
+		t.Error("it is due, and does not know it yet")
+	}
+	h.stopClean()
+}
+
+// The state of the backups makes an event of each change, and is in the health.
+func TestTheStateOfTheBackups(t *testing.T) {
+	h := newHouse(t, 1, sim.New(1, sim.Options{}))
+	h.start()
+	for range 3 {
+		h.b.NoteBackup(errDisk)
+		h.sim.Quiesce()
+	}
+	if got := h.b.Health(); got.Ready || !cmp.Equal(got.Degraded, []string{"backup: " + errDisk.Error()}) {
+		t.Errorf("health: %+v", got)
+	}
+	h.b.NoteBackup(nil)
+	h.b.NoteBackup(nil)
+	h.sim.Quiesce()
+	bad, good := h.all(access.KindBackupDegraded), h.all(access.KindBackupRestored)
+	if len(bad) != 1 || len(good) != 1 || bad[0].Detail != errDisk.Error() || !h.b.Health().Ready {
+		t.Errorf("%+v, %+v, %+v", bad, good, h.b.Health())
+	}
+	h.stopClean()
+	h.once()
+}

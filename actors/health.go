@@ -15,7 +15,7 @@ type health struct {
 	areas   error
 	fire    error
 	// Of the chores.
-	archive, retention error
+	archive, retention, backup error
 
 	degraded string
 	missing  []string
@@ -74,6 +74,9 @@ func (h *health) list() (wrong []string) {
 	}
 	if h.retention != nil {
 		wrong = append(wrong, "retention: "+h.retention.Error())
+	}
+	if h.backup != nil {
+		wrong = append(wrong, "backup: "+h.backup.Error())
 	}
 	return wrong
 }

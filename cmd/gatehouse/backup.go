@@ -24,7 +24,7 @@ import (
 type backupCmd struct {
 	Data      string   `default:"data" placeholder:"DIR" help:"Data directory (default: ./data)."`
 	To        string   `required:"" placeholder:"FILE" help:"New file, or a directory: then the file is named by the time."`
-	Recipient []string `placeholder:"age1..." help:"Public key of gatehouse archive keygen, once for each (default: those of the site file's archive)."`
+	Recipient []string `placeholder:"age1..." help:"Public key of gatehouse archive keygen, once for each (default: the site file's)."`
 	Config    string   `short:"c" placeholder:"SITE.YAML" help:"Site file with the recipients; a running daemon has its own."`
 }
 
@@ -58,7 +58,7 @@ func (c *backupCmd) recipients() error {
 		if err != nil {
 			return withCode(exitMistakes, err)
 		}
-		c.Recipient = s.Archive.Recipients
+		c.Recipient = s.Backup.Recipients
 	}
 	if len(c.Recipient) == 0 {
 		return nil // a running daemon may know some

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -61,6 +62,8 @@ type host struct {
 	onEvent func(access.Event)
 	onReady func(d *daemon.Daemon, addr, tokenPath string)
 
+	backupNight func(after time.Time) (time.Time, bool)
+
 	exec   *supervisor.Real
 	listen net.Listener
 	pprof  net.Listener
@@ -74,6 +77,11 @@ func (h *host) run() error {
 	h.data = data
 	if h.addr == "" {
 		h.addr = h.site.HTTP.Addr
+	}
+	if h.site.Backup.Dir != "" {
+		if h.backupNight, err = daemon.Night(h.site.Backup.At, h.site.Building.TimeZone); err != nil {
+			return withCode(exitRefused, fmt.Errorf("backup: %w", err))
+		}
 	}
 	h.exec = supervisor.NewReal(h.p.boot)
 	d, err := daemon.Open(daemon.Options{

@@ -29,20 +29,53 @@ func (h *host) servers(d *daemon.Daemon, ready <-chan struct{}) (children []supe
 		h.log.Error().Err(err).Msg("commands over the API are refused")
 		building = withoutToken{building, err}
 	}
-	backups := backup.NewService(backup.ServiceOptions{
-		Source: d, Building: h.site.Building.ID, Data: h.data, Address: h.listen.Addr().String(), Recipients: h.site.Archive.Recipients, Executor: h.exec, Log: h.log,
-	})
-	age := readAge(d.OldestRead, h.exec.Now)
+	backups, age := h.backups(d), readAge(d.OldestRead, h.exec.Now)
 	api := httpapi.New(httpapi.Options{
 		Building: reads{building, age}, Clock: h.exec, Token: token, Hosts: h.site.HTTP.Hosts, Log: h.log, Version: version,
 		ID: h.site.Building.ID, Backups: backups,
-		Collectors: []prometheus.Collector{prom.New(watched{d.Building}, prom.Options{}), oldestRead(age)},
+		Collectors: h.collectors(d, backups, age),
 	})
 	children = append(children, h.server("http", api, h.listen, ready), backups.Spec())
 	if h.pprof != nil {
 		children = append(children, h.server("pprof", httpapi.PprofHandler(h.site.HTTP.Hosts), h.pprof, ready))
 	}
 	return children, tokenPath
+}
+
+// backups makes the backups. A building that runs on its boot image makes none by
+// itself: its data directory stays as it is.
+func (h *host) backups(d *daemon.Daemon) *backup.Service {
+	conf := h.site.Backup
+	o := backup.ServiceOptions{
+		Source: d, Building: h.site.Building.ID, Data: h.data, Address: h.listen.Addr().String(), Recipients: conf.Recipients, Executor: h.exec, Log: h.log,
+	}
+	if conf.Dir != "" && d.Degraded() == nil {
+		o.Night = &backup.Night{
+			Dir: conf.Dir, Keep: int(conf.Keep), Recipients: conf.Recipients, Next: h.backupNight,
+			Archiving: d.Building.Archiving, Note: d.Building.NoteBackup,
+		}
+	}
+	return backup.NewService(o)
+}
+
+func (h *host) collectors(d *daemon.Daemon, backups *backup.Service, age func() time.Duration) []prometheus.Collector {
+	list := []prometheus.Collector{prom.New(watched{d.Building}, prom.Options{}), oldestRead(age)}
+	if h.site.Backup.Dir != "" {
+		list = append(list, newestBackup(backups))
+	}
+	return list
+}
+
+func newestBackup(backups *backup.Service) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gatehouse_backup_last_timestamp_seconds",
+		Help: "When the newest backup in the directory of the nightly ones was made, in seconds since 1970; 0 while none is known.",
+	}, func() float64 {
+		if at := backups.Newest(); !at.IsZero() {
+			return float64(at.Unix())
+		}
+		return 0
+	})
 }
 
 // watched is a building as the collector of its tree sees it.

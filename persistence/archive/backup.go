@@ -58,9 +58,12 @@ type content struct {
 	SHA256 string      `json:"sha256"`
 }
 
+// backupTimes is the layout of the name of a backup's file.
+const backupTimes = "backup-20060102T150405Z.tar.zst.age"
+
 // BackupName is the name of a backup's file, by the time of its snapshot.
 func BackupName(made time.Time) string {
-	return "backup-" + made.UTC().Format("20060102T150405Z") + ".tar.zst.age"
+	return made.UTC().Format(backupTimes)
 }
 
 // WriteBackup seals the members into the new file at dst, which appears whole,

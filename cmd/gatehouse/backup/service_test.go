@@ -43,7 +43,7 @@ type office struct {
 	source  *source
 	service *Service
 	sim     *sim.Sim
-	hold    bool // tasks do not begin
+	hold    string // tasks of this name do not begin
 }
 
 func newOffice(t *testing.T) *office {
@@ -58,8 +58,9 @@ func newOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	o.source = &source{s: s}
-	o.sim = sim.New(1, sim.Options{Hold: func(_, _ string) sim.Hold {
-		if o.hold {
+	noon := time.Date(2026, 6, 1, 10, 0, 0, 0, time.UTC) // in Berlin
+	o.sim = sim.New(1, sim.Options{Start: noon, Hold: func(_, name string) sim.Hold {
+		if o.hold == name {
 			return sim.Hold{Start: sim.Forever}
 		}
 		return sim.Hold{}
@@ -157,7 +158,7 @@ func TestBackupThatFails(t *testing.T) {
 // A life that ends within a backup does not leave the next one busy for ever.
 func TestBackupCutShortByARestart(t *testing.T) {
 	o := newOffice(t)
-	o.hold = true
+	o.hold = "backup"
 	o.start()
 	if err := o.begin("one"); err != nil {
 		t.Fatal(err)
@@ -166,7 +167,7 @@ func TestBackupCutShortByARestart(t *testing.T) {
 	if err := o.begin("two"); !errors.Is(err, httpapi.ErrBackupRuns) {
 		t.Errorf("while it hangs: %v", err)
 	}
-	o.hold = false
+	o.hold = ""
 	o.service.actor.Send("crash")
 	o.sim.Advance(time.Minute)
 	if s := o.service.Status(); s.Running || !strings.Contains(s.Error, "cut short") {

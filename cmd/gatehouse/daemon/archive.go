@@ -199,8 +199,9 @@ func (l *liveArchive) reached(list []journal.Segment) (last uint64) {
 	return last
 }
 
-// night is when the archive runs next.
-func night(at, zone string) (func(after time.Time) (time.Time, bool), error) {
+// Night is when a chore runs next by the clock on the wall of a time zone. Errors:
+// nightly.ErrExpression, and no such zone.
+func Night(at, zone string) (func(after time.Time) (time.Time, bool), error) {
 	schedule, err := nightly.Parse(at)
 	if err != nil {
 		return nil, err

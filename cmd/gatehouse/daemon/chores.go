@@ -17,7 +17,7 @@ func (d *Daemon) chores() (c actors.Chores, err error) {
 		return c, nil
 	}
 	if in.Archive.Dir != "" {
-		if c.Night, err = night(in.Archive.At, in.Building.TimeZone); err != nil {
+		if c.Night, err = Night(in.Archive.At, in.Building.TimeZone); err != nil {
 			return c, fmt.Errorf("archive: %w", err)
 		}
 		d.archive = d.newArchive(in.Archive)

@@ -98,6 +98,13 @@ var mistakeCases = []mistakeCase{
 	{"archive for a private key, which is not shown", "[age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg]", "[§AGE-SECRET-KEY-1QQQ]", []string{"recipients: this is a private key, which does not belong here — give the public one, age1..., and keep this one off this machine"}},
 	{"archive for one key twice", "qqvfafg]", "qqvfafg, §age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg]", []string{`the recipient "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfa…" is here twice — keep one of them`}},
 	{"archive with a rate in words", "rate_mb_per_s: 20", "rate_mb_per_s: §fast", []string{`rate_mb_per_s: expected a whole number from 1 to 10000 (plain digits, no quotes), got the text "fast"`}},
+	{"backup in a relative directory", "dir: /srv/backup", "dir: §backup", []string{`dir: expected an absolute path such as /srv/archive, got the text "backup"`}},
+	{"backup without a directory", "backup:\n  dir: /srv/backup\n  at", "backup:\n  §at", []string{`the backup section without "dir" — add a line dir: /srv/backup`}},
+	{"backup at no time", `"45 3 * * *"`, "§2", []string{`at: expected five fields of cron in quotes, such as "0 2 * * *", got the number 2`}},
+	{"backup at a time with six fields", `"45 3 * * *"`, `§"0 45 3 * * *"`, []string{`at: no schedule: "0 45 3 * * *": expected exactly 5 fields, found 6: [0 45 3 * * *]; write five fields (minute, hour, day of the month, month, day of the week), such as "0 2 * * *"`}},
+	{"backup for nobody", "recipients: [age1kvvgypu5qjuufmf4v9pse2zz6jys2qrcs7q0luqas56uvlhc2c4quk3klp]", "recipients: §[]", []string{"0 recipients — give 1 to 20: the private key of one of them opens the backup"}},
+	{"backup that keeps none", "keep: 14", "keep: §0", []string{"keep: expected a whole number from 1 to 1000 (plain digits, no quotes), got the number 0"}},
+	{"backup with a key of the archive's", "keep: 14", "§rate_mb_per_s: 14", []string{`unknown key "rate_mb_per_s" — the backup section has: dir, at, recipients, keep`}},
 
 	// devices
 	{"device twice", "{id: spare, driver: virtual, optional: true}", "{id: spare, driver: virtual}\n  - {id: §rig, driver: virtual}", []string{`the device "rig" is declared twice, first at line 14 — give one of them another id`}},

@@ -13,16 +13,19 @@ import (
 	"gatehouse/persistence/journal"
 )
 
-// Bounds of the sections journal and archive. A segment of the greatest size still
+// Bounds of the sections journal, archive and backup. A segment of the greatest size still
 // fits into an archive.
 const (
 	maxSegmentMB = 1024
 	maxDays      = 36_500
 	maxMB        = 1 << 30
 	maxRate      = 10_000
+	maxKeep      = 1000
 
-	defaultAt   = "0 2 * * *"
-	defaultRate = 8
+	defaultAt       = "0 2 * * *"
+	defaultRate     = 8
+	defaultBackupAt = "30 2 * * *"
+	defaultKeep     = 7
 )
 
 // Journal says how events are kept. A megabyte (MB) is 2^20 bytes.
@@ -45,6 +48,14 @@ type Archive struct {
 	Recipients   []string
 	IdentityFile string // absolute, or ""
 	RateMBPerS   uint32
+}
+
+// Backup says where backups are made at night, and when.
+type Backup struct {
+	Dir        string // absolute; "": none are
+	At         string // like the archive's
+	Recipients []string
+	Keep       uint32 // so many stay
 }
 
 func (p *parser) journal(n *yaml.Node) {
@@ -72,9 +83,26 @@ func (p *parser) archive(n *yaml.Node) {
 		n, "the archive section",
 		field{"dir", "/srv/archive", p.absolute(&a.Dir)},
 		field{"at", "", p.cron(&a.At)},
-		field{"recipients", "[age1...] (public keys of gatehouse archive keygen)", p.recipients},
+		field{"recipients", "[age1...] (public keys of gatehouse archive keygen)", p.recipients(&a.Recipients, "archive")},
 		field{"identity_file", "", p.absolute(&a.IdentityFile)},
 		field{"rate_mb_per_s", "", number(p, &a.RateMBPerS, 1, maxRate)},
+	)
+}
+
+// backup needs recipients of its own only where there is no archive.
+func (p *parser) backup(n *yaml.Node) {
+	b := &p.site.Backup
+	b.At, b.Keep = defaultBackupAt, defaultKeep
+	need := "[age1...] (public keys of gatehouse archive keygen)"
+	if p.site.Archive.At != "" {
+		need = ""
+	}
+	p.object(
+		n, "the backup section",
+		field{"dir", "/srv/backup", p.absolute(&b.Dir)},
+		field{"at", "", p.cron(&b.At)},
+		field{"recipients", need, p.recipients(&b.Recipients, "backup")},
+		field{"keep", "", number(p, &b.Keep, 1, maxKeep)},
 	)
 }
 
@@ -105,27 +133,31 @@ func (p *parser) cron(dst *string) func(*yaml.Node) {
 	}
 }
 
-// recipients refuses each key that nothing could be sealed to.
-func (p *parser) recipients(n *yaml.Node) {
-	a := &p.site.Archive
-	p.list("public keys", func(n *yaml.Node) {
-		if strings.HasPrefix(strings.ToUpper(n.Value), "AGE-SECRET-KEY-") {
-			p.at(n, "%s: this is a private key, which does not belong here — give the public one, age1..., and keep this one off this machine", p.key)
-			return
+// recipients refuses each key that nothing could be sealed to; what is what they
+// open.
+func (p *parser) recipients(dst *[]string, what string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		p.list("public keys", func(n *yaml.Node) { p.recipient(n, dst) })(n)
+		if n.Kind == yaml.SequenceNode && (len(n.Content) == 0 || len(n.Content) > archive.MaxRecipients) {
+			p.at(n, "%d recipients — give 1 to %d: the private key of one of them opens the %s", len(n.Content), archive.MaxRecipients, what)
 		}
-		if _, err := archive.ParseRecipients([]string{n.Value}); !isText(n) || err != nil {
-			p.wrong(n, "a public key age1... of gatehouse archive keygen or age-keygen")
-			return
-		}
-		if slices.Contains(a.Recipients, n.Value) {
-			p.at(n, "the recipient %s is here twice — keep one of them", quote(n.Value))
-			return
-		}
-		a.Recipients = append(a.Recipients, n.Value)
-	})(n)
-	if n.Kind == yaml.SequenceNode && (len(n.Content) == 0 || len(n.Content) > archive.MaxRecipients) {
-		p.at(n, "%d recipients — give 1 to %d: the private key of one of them opens the archive", len(n.Content), archive.MaxRecipients)
 	}
+}
+
+func (p *parser) recipient(n *yaml.Node, dst *[]string) {
+	if strings.HasPrefix(strings.ToUpper(n.Value), "AGE-SECRET-KEY-") {
+		p.at(n, "%s: this is a private key, which does not belong here — give the public one, age1..., and keep this one off this machine", p.key)
+		return
+	}
+	if _, err := archive.ParseRecipients([]string{n.Value}); !isText(n) || err != nil {
+		p.wrong(n, "a public key age1... of gatehouse archive keygen or age-keygen")
+		return
+	}
+	if slices.Contains(*dst, n.Value) {
+		p.at(n, "the recipient %s is here twice — keep one of them", quote(n.Value))
+		return
+	}
+	*dst = append(*dst, n.Value)
 }
 
 const defaultSegmentMB = journal.DefaultSegmentBytes >> 20

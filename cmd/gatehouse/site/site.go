@@ -24,6 +24,7 @@ type Site struct {
 	HTTP        HTTP
 	Journal     Journal
 	Archive     Archive
+	Backup      Backup
 	Rules       access.Rules // Version is 0: whoever keeps the rules numbers them
 	Holders     []access.Cardholder
 	Credentials []access.Credential
@@ -173,6 +174,7 @@ func (p *parser) root(n *yaml.Node) {
 		field{"http", "", p.http},
 		field{"journal", "", p.journal},
 		field{"archive", "", p.archive},
+		field{"backup", "", p.backup},
 		field{"defaults", "", p.timing},
 		field{"devices", "[{id: rig, driver: virtual}]", p.declarations(p.devices, "devices", p.device)},
 		field{"areas", "", p.declarations(p.areas, "areas", p.area)},
@@ -182,6 +184,9 @@ func (p *parser) root(n *yaml.Node) {
 		field{"levels", "", p.declarations(p.levels, "levels", p.level)},
 		field{"people", "", p.declarations(p.people, "people", p.person)},
 	)
+	if b := &p.site.Backup; len(b.Recipients) == 0 {
+		b.Recipients = p.site.Archive.Recipients
+	}
 	p.checkFire(n)
 }
 

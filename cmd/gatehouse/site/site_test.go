@@ -37,6 +37,10 @@ func goodSite() *Site {
 			Dir: "/srv/archive", At: "30 1 * * *", IdentityFile: "/etc/gatehouse/recovery.key", RateMBPerS: 20,
 			Recipients: []string{"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg"},
 		},
+		Backup: Backup{
+			Dir: "/srv/backup", At: "45 3 * * *", Keep: 14,
+			Recipients: []string{"age1kvvgypu5qjuufmf4v9pse2zz6jys2qrcs7q0luqas56uvlhc2c4quk3klp"},
+		},
 		Rules: access.Rules{
 			Location: "Europe/Berlin",
 			Doors:    []access.Door{goodFront(), goodLab()},
@@ -119,6 +123,29 @@ func TestGoodFileMeansThis(t *testing.T) {
 		t.Errorf("site (-want +got):\n%s", diff)
 	}
 	mustCompile(t, got)
+}
+
+// A backup is for the archive's recipients unless it has its own; one of the two
+// has to name some.
+func TestRecipientsOfABackup(t *testing.T) {
+	const house = `
+building: {id: hut, time_zone: UTC}
+devices: [{id: rig, driver: virtual}]
+doors: [{id: d, lock_type: fail_secure, egress: mechanical, lock: rig/d}]
+backup: {dir: /srv/backup}
+`
+	const key = "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg"
+	got, err := Parse("site.yaml", []byte(house+"archive: {dir: /srv/archive, recipients: ["+key+"]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Backup{Dir: "/srv/backup", At: "30 2 * * *", Keep: 7, Recipients: []string{key}}, got.Backup); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	want := Mistakes{{"site.yaml", 5, 9, `the backup section without "recipients" — add a line recipients: [age1...] (public keys of gatehouse archive keygen)`}}
+	if _, err := Parse("site.yaml", []byte(house)); !cmp.Equal(err, error(want)) {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestDefaults(t *testing.T) {
