@@ -88,9 +88,12 @@ func (c *eraseCmd) Run(p *process) error {
 			return err
 		}
 		fmt.Fprintf(p.out, "erased %s with %s\n", c.ID, count(n, "credential", "credentials"))
-		copies, _ := filepath.Glob(filepath.Join(data, store.FileName+".*")) // the pattern is sound
-		for _, path := range copies {
-			fmt.Fprintf(p.err, "warning: %s is an older copy and may still hold the values: delete it once it is not needed\n", path)
+		fmt.Fprintf(p.err, "note: if the site file names %s, take it out there, too: the next start brings back whom it names\n", c.ID)
+		for _, pattern := range []string{store.FileName + ".*", "backup/*", "backup.tmp/*"} {
+			copies, _ := filepath.Glob(filepath.Join(data, pattern)) // the pattern is sound
+			for _, path := range copies {
+				fmt.Fprintf(p.err, "warning: %s is an older copy and may still hold the values: delete it once it is not needed\n", path)
+			}
 		}
 		return nil
 	})

@@ -149,7 +149,7 @@ func (s *seen) take(b []byte) error {
 		if len(b) < 2 || b[0] > 1 || len(b) < 2+int(b[1])+8*words {
 			return errBad
 		}
-		name, rest := string(b[2:2+b[1]]), b[2+int(b[1]):]
+		name, rest := string(b[2:2+int(b[1])]), b[2+int(b[1]):]
 		word := func(i int) uint64 { return le.Uint64(rest[8*i:]) }
 		m := mark{word(words - 2), word(words - 1)}
 		if m.number == 0 {

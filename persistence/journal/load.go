@@ -114,6 +114,9 @@ func (l *loader) hole(first uint64) error {
 // gone puts a quarantined segment in the place of one that is missing.
 func (l *loader) gone(last uint64, why string) error {
 	path := segmentPath(l.dir, l.last()+1)
+	if err := believable(path, last-l.last()); err != nil {
+		return err
+	}
 	damage := &CorruptError{Path: path, After: l.last(), Why: why, gone: true}
 	if l.mode == refuse {
 		return damage
@@ -193,6 +196,9 @@ func (l *loader) segment(k int) error {
 		return err
 	}
 	if k+1 == len(l.names) && s.last < l.bounds.reached {
+		if err := believable(s.path, l.bounds.reached-s.last); err != nil {
+			return err
+		}
 		s.lose(span{s.bytes, s.bytes, s.last + 1, l.bounds.reached - s.last})
 	}
 	if len(s.faults) == 0 { // in what stands behind the events

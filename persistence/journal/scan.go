@@ -319,10 +319,25 @@ func (s *scanner) skip(damage *CorruptError) error {
 	case f.isEvent():
 		seq--
 	}
+	if err := believable(s.path, seq-s.last); err != nil {
+		return err
+	}
 	s.faults = append(s.faults, damage)
 	s.lose(span{damage.Offset, at, s.last + 1, seq - s.last})
 	s.pos, s.loose = at, true
 	return nil
+}
+
+// maxLost is more events than any journal can have lost: a greater number comes
+// from a file's name or a bounds file that does not belong here, and a gap takes
+// memory by its events.
+const maxLost = 1 << 30
+
+func believable(path string, lost uint64) error {
+	if lost <= maxLost {
+		return nil
+	}
+	return fmt.Errorf("%s: %d events would be missing behind it, more than a journal can lose: a file in its directory does not belong there; move away the one whose name does not fit", path, lost)
 }
 
 // lose notes a span without its events; slots of the index that began in it begin

@@ -262,3 +262,13 @@ func TestCopyTo(t *testing.T) {
 		t.Error("a read goes on")
 	}
 }
+
+// Whoever watches over the building is answered while a change hangs in a sync.
+func TestOldestReadWaitsForNoChange(t *testing.T) {
+	s := &Store{reads: []time.Time{noon}}
+	s.mu.Lock() // as a commit does
+	defer s.mu.Unlock()
+	if begun, ok := s.OldestRead(); !ok || !begun.Equal(noon) {
+		t.Errorf("%v, %v", begun, ok)
+	}
+}

@@ -19,7 +19,7 @@ func (s *Store) CopyTo(path string, now time.Time) (err error) {
 	s.mu.Lock()
 	db, broken := s.db, s.broken
 	if broken == nil {
-		s.reads = append(s.reads, now)
+		s.readBegins(now)
 	}
 	s.mu.Unlock()
 	if broken != nil {
@@ -41,9 +41,15 @@ func (s *Store) CopyTo(path string, now time.Time) (err error) {
 	return nil
 }
 
+func (s *Store) readBegins(now time.Time) {
+	s.readsMu.Lock()
+	defer s.readsMu.Unlock()
+	s.reads = append(s.reads, now)
+}
+
 func (s *Store) readEnds(begun time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.readsMu.Lock()
+	defer s.readsMu.Unlock()
 	for i, t := range s.reads {
 		if t.Equal(begun) {
 			s.reads = append(s.reads[:i], s.reads[i+1:]...)
@@ -53,10 +59,11 @@ func (s *Store) readEnds(begun time.Time) {
 }
 
 // OldestRead is when the oldest read transaction that goes on began; false if
-// there is none.
+// there is none. It waits for no change: whoever watches over the building asks
+// while the disk hangs, too.
 func (s *Store) OldestRead() (begun time.Time, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.readsMu.Lock()
+	defer s.readsMu.Unlock()
 	for _, t := range s.reads {
 		if !ok || t.Before(begun) {
 			begun, ok = t, true

@@ -65,7 +65,9 @@ type Store struct {
 	stale     bool // the image lags behind
 	broken    error
 	recovered error
-	reads     []time.Time // when each read transaction that goes on began
+
+	readsMu sync.Mutex
+	reads   []time.Time // when each read transaction that goes on began
 
 	reading sync.RWMutex // of what Lookup reads
 	view    *tables
