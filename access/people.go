@@ -30,8 +30,9 @@ type Person struct {
 	Cardholder Cardholder
 }
 
-// Directory finds who a card belongs to. It answers from memory: it must not
-// wait for a disk or a network. ok is false when the card is unknown. An error
+// Directory finds who a card belongs to. It answers from memory or by a few reads
+// of a local file (a store of more than 50,000 people); it must not wait for a
+// change under way or a network. ok is false when the card is unknown. An error
 // means that the directory itself cannot answer.
 type Directory interface {
 	Lookup(card Card) (person Person, ok bool, err error)

@@ -83,7 +83,7 @@ func TestNight(t *testing.T) {
 	order := nightOrder{
 		Data: filepath.Join(dir, "data"), Archive: dir, Recipient: recipient, SegmentMB: segment,
 		Early: 5*time.Second + time.Duration(megabytes)*80*time.Millisecond, // what a start reads of the journal comes first
-	} // where people are is read back from the journal first
+	}
 	events := fillJournal(t, order, int64(megabytes)<<20)
 	r := nightIn(t, order)
 	if r.GrantsBefore < 10 {
