@@ -49,6 +49,15 @@ const (
 	KindRetentionRestored
 	KindBackupDegraded // alarm: no backup can be made at night
 	KindBackupRestored
+	KindDeviceDegraded // alarm: a device's check failed or hung; Detail: device and why
+	KindDeviceRestored
+	KindLinkDegraded // alarm: another system cannot be reached; Detail: link and why
+	KindLinkRestored
+	KindRequestFailed // a request of the API ended in a panic; Detail: method, path pattern and panic
+	KindLimitExceeded // alarm: memory, goroutines or files are over their threshold; Detail: which, value and threshold
+	KindLimitRestored
+	KindProfilingOn  // Operator switched profiling on; Detail: until when
+	KindProfilingOff // it was switched off, by itself or by Operator
 )
 
 // ClockQuality says how far an event's wall time can be trusted.

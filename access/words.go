@@ -75,6 +75,8 @@ var (
 		"people_changed", "person_erased",
 		"archive_degraded", "archive_restored", "retention_degraded", "retention_restored",
 		"backup_degraded", "backup_restored",
+		"device_degraded", "device_restored", "link_degraded", "link_restored",
+		"request_failed", "limit_exceeded", "limit_restored", "profiling_on", "profiling_off",
 	}}
 	clockWords   = words[ClockQuality]{"clock quality", []string{"unknown", "synchronised", "unsynchronised", "recorded", "virtual"}}
 	timerWords   = words[Timer]{"timer", []string{"record", "strike", "held", "indicate"}}
