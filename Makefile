@@ -51,20 +51,31 @@ ERLANG_WORKS = ( command -v escript && erl -noshell -eval '\
 		beam_lib:chunks(code:which(supervisor), [abstract_code]), \
 	{module, _} = code:ensure_loaded(compile), halt(0).' ) >/dev/null 2>&1 </dev/null
 
+# Programs that tests run, each in the Debian package of its name: age and zstd
+# open archives without gatehouse, redis-server is the broker that tests start.
+CI_TOOLS = age zstd redis-server
+MISSING_TOOLS = for tool in $(CI_TOOLS); do command -v "$$tool" >/dev/null || printf ' %s' "$$tool"; done
+
+# The package redis-server brings a service, which Debian starts as it installs
+# it, unless /usr/sbin/policy-rc.d forbids that (as in most containers). Tests
+# need the program alone and start it themselves, on a port of their own.
 .PHONY: ci-deps
-ci-deps: ## install the Debian packages that CI needs (C compiler, Erlang)
-	@want=; \
+ci-deps: ## install the Debian packages that CI needs (C compiler, Erlang, age, zstd, redis-server)
+	@want="$$($(MISSING_TOOLS))"; \
 	$(CC_WORKS) || want="$$want gcc libc6-dev"; \
 	$(ERLANG_WORKS) || want="$$want erlang-base erlang-dev"; \
-	if [ -z "$$want" ]; then echo "ci-deps: C compiler and Erlang are there; nothing to install"; exit 0; fi; \
+	if [ -z "$$want" ]; then echo "ci-deps: C compiler, Erlang, $(CI_TOOLS) are there; nothing to install"; exit 0; fi; \
 	sudo=; if [ "$$(id -u)" != 0 ]; then sudo="sudo -n"; fi; \
-	export DEBIAN_FRONTEND=noninteractive; \
 	echo "ci-deps: installing$$want"; \
+	case "$$want" in *redis-server*) [ -e /usr/sbin/policy-rc.d ] || \
+		echo "ci-deps: Debian starts redis-server as a service now; nothing here needs it: systemctl disable --now redis-server" >&2 ;; esac; \
 	$$sudo apt-get update -qq </dev/null; \
 	$$sudo env DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends $$want </dev/null; \
 	$(CC_WORKS) || { echo "ci-deps: the C compiler still does not work; try: $$(go env CC) --version" >&2; exit 1; }; \
-	$(ERLANG_WORKS) || { echo "ci-deps: Erlang still does not work; try: escript supervisor/testdata/otp/otp.erl </dev/null" >&2; exit 1; }
+	$(ERLANG_WORKS) || { echo "ci-deps: Erlang still does not work; try: escript supervisor/testdata/otp/otp.erl </dev/null" >&2; exit 1; }; \
+	missing="$$($(MISSING_TOOLS))"; \
+	[ -z "$$missing" ] || { echo "ci-deps: still not in PATH:$$missing; try: apt-get install$$missing" >&2; exit 1; }
 
 # install NAME PACKAGE VERSION puts a tool into ./bin, unless exactly that
 # version, built by this Go, is there: a tool built by an older Go cannot read
