@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"gatehouse/persistence"
 )
 
 // disk is told every step before it is taken and may refuse it, which is how
@@ -54,23 +56,17 @@ func (d disk) finish(f *os.File) error {
 
 // publish gives a synced file its name, durably, in the place of an older one.
 func (d disk) publish(temp, path string) error {
-	if err := d.before("rename", path); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return err
-	}
-	return d.syncDir(filepath.Dir(path))
+	return persistence.Publish(temp, path, func(op string) error {
+		if op == "syncdir" {
+			return d.before(op, filepath.Dir(path))
+		}
+		return d.before(op, path)
+	})
 }
 
 func (d disk) syncDir(dir string) error {
 	if err := d.before("syncdir", dir); err != nil {
 		return err
 	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }() // opened for reading
-	return f.Sync()
+	return persistence.SyncDir(dir)
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"gatehouse/persistence"
 )
 
 const (
@@ -188,10 +190,5 @@ func wipe(dir string) error {
 			return err
 		}
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.Close() }() // opened for reading
-	return d.Sync()
+	return persistence.SyncDir(dir)
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"gatehouse/persistence"
 )
 
 // tmpSuffix marks a file that is not yet whole.
@@ -85,14 +87,7 @@ func (diskFiles) List(dir string) ([]string, error) {
 	return names, err
 }
 
-func (diskFiles) SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.Close() }() // opened for reading
-	return d.Sync()
-}
+func (diskFiles) SyncDir(dir string) error { return persistence.SyncDir(dir) }
 
 type diskFile struct{ *os.File }
 

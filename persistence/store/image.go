@@ -1,16 +1,13 @@
 package store
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"gatehouse/access"
@@ -183,73 +180,4 @@ func appendTable(b []byte, t *table) ([]byte, error) {
 		b = append(append(append(b, name...), ':'), t.rows[key]...)
 	}
 	return b, nil
-}
-
-// replaceFile puts b in the place of path's contents: at every moment the file is
-// either the old one or the new one, and the new one is durable on return. step is
-// told what comes next and may make it fail (tests); nil on a real disk.
-func replaceFile(path string, b []byte, step func(string) error) error {
-	temp := path + ".tmp"
-	if err := writeSynced(temp, bytes.NewReader(b), step); err != nil {
-		return err
-	}
-	return publish(temp, path, step)
-}
-
-const copyBytes = 256 << 10
-
-func writeSynced(path string, from io.Reader, step func(string) error) (err error) {
-	if step == nil {
-		step = func(string) error { return nil }
-	}
-	if err := step("create"); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if closing := f.Close(); err == nil {
-			err = closing
-		}
-	}()
-	if err := step("write"); err != nil {
-		return err
-	}
-	if _, err := io.CopyBuffer(plainWriter{f}, plainReader{from}, make([]byte, copyBytes)); err != nil {
-		return err
-	}
-	if err := step("sync"); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-// publish gives a synced file its name, durably.
-func publish(temp, path string, step func(string) error) error {
-	if step == nil {
-		step = func(string) error { return nil }
-	}
-	if err := step("rename"); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path), step)
-}
-
-func syncDir(dir string, step func(string) error) error {
-	if step != nil {
-		if err := step("syncdir"); err != nil {
-			return err
-		}
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.Close() }() // opened for reading
-	return d.Sync()
 }

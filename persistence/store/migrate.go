@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"gatehouse/access"
+	"gatehouse/persistence"
 )
 
 // What schema 1 was: holders and credentials as JSON in buckets of those names,
@@ -140,7 +141,7 @@ func migrate(o *Options, path string) error {
 	}
 	whole, err := os.ReadFile(path)
 	if err == nil {
-		err = replaceFile(path+".v1-backup", whole, o.step)
+		err = persistence.ReplaceFile(path+".v1-backup", whole, o.step)
 	}
 	if err != nil {
 		return fmt.Errorf("the store cannot be brought to its new format: no copy of the old file: %w; check the disk and its free space", err)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"gatehouse/persistence"
 )
 
 // Recover says what an opening does about a damaged store.
@@ -55,7 +57,12 @@ func keepAside(path, aside string, step func(string) error) error {
 	if err := os.Link(path, aside); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(path), step)
+	if step != nil {
+		if err := step("syncdir"); err != nil {
+			return err
+		}
+	}
+	return persistence.SyncDir(filepath.Dir(path))
 }
 
 // samePeople finds the backup with the people that an image was made with.

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,7 +38,7 @@ func renew(o *Options) (*inspected, error) {
 	temp := path + ".tmp"
 	i, err := rewrite(o, path, temp)
 	if err == nil {
-		err = publish(temp, path, o.step)
+		err = persistence.Publish(temp, path, o.step)
 	}
 	if err != nil {
 		_ = os.Remove(temp)
@@ -59,7 +58,7 @@ func rewrite(o *Options, path, temp string) (*inspected, error) {
 		return nil, err
 	}
 	defer func() { _ = from.Close() }() // opened for reading
-	if err := writeSynced(temp, from, o.step); err != nil {
+	if err := persistence.WriteSynced(temp, from, o.step); err != nil {
 		return nil, err
 	}
 	return check(o, temp)
@@ -70,10 +69,3 @@ func rewrite(o *Options, path, temp string) (*inspected, error) {
 func (s *Store) doubt() {
 	_ = os.WriteFile(filepath.Join(s.o.Dir, doubtName), nil, 0o600) // the disk may take nothing any more
 }
-
-// plain is a reader and a writer without shortcuts: told to copy one file to
-// another, the kernel may let both share what is on disk.
-type (
-	plainReader struct{ io.Reader }
-	plainWriter struct{ io.Writer }
-)

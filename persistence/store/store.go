@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"gatehouse/access"
+	"gatehouse/persistence"
 )
 
 // FileName is the store's name in the data directory.
@@ -265,7 +266,7 @@ func makeFile(path string, step func(string) error, fill func(*database) error) 
 		_ = os.Remove(temp)
 		return err
 	}
-	return publish(temp, path, step)
+	return persistence.Publish(temp, path, step)
 }
 
 // commit makes the changes durable, in memory too, and replaces the boot image.
@@ -331,7 +332,7 @@ func (s *Store) replaceImage() error {
 	}
 	b, err := appendImage(nil, &s.all, s.people)
 	if err == nil {
-		err = replaceFile(s.image, b, s.step)
+		err = persistence.ReplaceFile(s.image, b, s.step)
 	}
 	if err != nil {
 		return fmt.Errorf("the store is changed, but not its boot image: %w; check the disk and its free space, then try again", err)

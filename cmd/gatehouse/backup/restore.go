@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"gatehouse/cmd/gatehouse/daemon"
 	"gatehouse/persistence"
@@ -122,24 +121,13 @@ func (r *Restore) finish(fresh string, done *Restored) (err error) {
 
 // replace puts fresh where the empty or missing directory dir is, durably.
 func replace(fresh, dir string) error {
-	if err := syncDir(fresh); err != nil {
+	if err := persistence.SyncDir(fresh); err != nil {
 		return err
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // only if it is empty
 		return err
 	}
-	if err := os.Rename(fresh, dir); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(dir))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return persistence.Publish(fresh, dir, nil)
 }
 
 // oldBox is what is known of the box that is replaced. Its data directory, if that

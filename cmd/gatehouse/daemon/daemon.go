@@ -164,7 +164,7 @@ func makeDir(path string) error {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return err
 	}
-	return syncDir(parent)
+	return persistence.SyncDir(parent)
 }
 
 // own takes the data directory for this process alone.

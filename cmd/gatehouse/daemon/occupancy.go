@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/access"
 	"gatehouse/actors"
+	"gatehouse/persistence"
 )
 
 // occupancyName is the occupancy's name in the data directory. The file is a magic
@@ -93,36 +94,11 @@ func (l *liveOccupancy) Save(o actors.Occupancy) error {
 	if int64(len(b)) > l.limit {
 		return fmt.Errorf("%s %w", l.path(), errOccupancySize)
 	}
-	tmp := l.path() + ".tmp"
-	err := writeSynced(tmp, b)
-	if err == nil {
-		err = os.Rename(tmp, l.path())
-	}
-	if err != nil {
-		_ = os.Remove(tmp)
+	if err := persistence.ReplaceFile(l.path(), b, nil); err != nil {
+		_ = os.Remove(l.path() + ".tmp")
 		return fmt.Errorf("cannot write %s: %w; check the disk and its free space", l.path(), err)
 	}
-	return syncDir(l.dir)
-}
-
-func writeSynced(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return nil
 }
 
 func appendOccupancy(b []byte, building string, o actors.Occupancy) []byte {
