@@ -86,7 +86,7 @@ func New(cfg Config) (*Building, error) {
 // Start starts the tree; edge are the caller's own actors, started last and
 // stopped first.
 func (b *Building) Start(edge ...supervisor.ChildSpec) error {
-	b.em.emit(access.Event{Kind: access.KindStarted, Count: b.cfg.Rules.Version()})
+	b.em.emit(access.Event{Kind: access.KindStarted, Count: b.cfg.Rules.Version(), Detail: b.cfg.Started})
 	if b.cfg.Degraded != "" {
 		b.em.emit(access.Event{Kind: access.KindStoreDegraded, Detail: b.cfg.Degraded})
 	}

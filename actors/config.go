@@ -61,6 +61,7 @@ type Config struct {
 	// Degraded says why the store or the journal could not be opened ("" if they
 	// could): the building runs on the boot image.
 	Degraded string
+	Started  string // detail of the event that says that the building came up
 	// Missing lists devices that the wiring has to do without, in plain words.
 	Missing  []string
 	Clock    access.ClockQuality

@@ -40,6 +40,9 @@ type Options struct {
 	Log      zerolog.Logger
 	Clock    access.ClockQuality
 	Boot     uint64 // tells the lives of the daemon apart
+	// Machine tells the starts of the machine apart; "": starts of the daemon are not
+	// counted.
+	Machine string
 	// Strict refuses a store or a journal that cannot be opened even when there is
 	// a boot image to run on.
 	Strict  bool
@@ -74,6 +77,9 @@ type Daemon struct {
 	storeErr, journalErr error
 	recovered            error // the store was damaged and is made anew
 
+	lives Lives
+	life  *lifeNote // nil: this one is not counted
+
 	optional map[string]bool // devices that may be missing, and are
 	missing  []string        // parts of devices that are not there and should be
 	rules    access.Rules
@@ -103,6 +109,7 @@ func Open(o Options) (d *Daemon, err error) {
 	if err := d.openDatabases(image, imageErr); err != nil {
 		return d, err
 	}
+	d.readLives()
 	return d, d.build(wiring, fire)
 }
 
@@ -370,7 +377,7 @@ func (d *Daemon) build(wiring map[access.DoorID]actors.Wiring, fire []devices.In
 		Name: d.opts.Site.Building.ID, Boot: d.opts.Boot, Rules: compiled, Directory: d.people, Memory: d.memory,
 		Wiring: wiring, Fire: fire, Buses: d.buses(), Journal: d.Journal, Store: s, Index: index.New(IndexDir(d.opts.Data), d.Journal), Occupancy: occupancy, Chores: chores, Degraded: degraded, Missing: d.missing,
 		Clock: d.opts.Clock, Executor: d.opts.Executor, Log: d.opts.Log, OnEvent: d.opts.OnEvent, OnFatal: d.opts.OnFatal,
-		Probe: d.opts.Probe,
+		Probe: d.opts.Probe, Started: d.started(),
 	})
 	return err
 }
@@ -401,11 +408,13 @@ func (d *Daemon) Start(edge ...supervisor.ChildSpec) error {
 	if d.store != nil {
 		d.store.reserve.take()
 	}
+	d.noteLife()
 	d.record()
 	if d.recovered != nil {
 		d.Building.NoteStore(d.recovered.Error())
 	}
 	if err := d.Building.Start(edge...); err != nil {
+		d.ends(EndRefused)
 		return errors.Join(err, d.close())
 	}
 	return nil
@@ -435,6 +444,11 @@ func (d *Daemon) Stop() (supervisor.StopReport, error) {
 	if !report.Complete || report.Zombies > 0 {
 		return report, fmt.Errorf("not everything stopped in time: %v", report.Abandoned)
 	}
+	how := EndInOrder
+	if d.Building.Reason().Kind != supervisor.ExitShutdown {
+		how = EndGaveUp
+	}
+	d.ends(how)
 	return report, d.close()
 }
 
