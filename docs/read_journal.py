@@ -45,6 +45,7 @@ def segment(path, newest, chain, last):
     version, name, epoch, first = *struct.unpack_from("<HH", data, 8), *struct.unpack_from("<Q8xQ", data, 16)
     size = 128 if version == 1 else 164
     check(data[:8] == b"GATEJRNL" and crc32c(data[:124]) == struct.unpack_from("<I", data, 124)[0], path, 0, "header")
+    check(version <= 3, path, 8, "it is of a newer version")
     check(version == 1 or crc32c(data[:160]) == struct.unpack_from("<I", data, 160)[0], path, 128, "header")
     check(last is None or first == last + 1 and data[128:160] == chain, path, 0, "it does not follow the segment before")
     chain, batch, at, last, footer = hashlib.sha256(data[:size]).digest(), size, size, first - 1, None
@@ -64,7 +65,7 @@ def segment(path, newest, chain, last):
             check(footer[2] == last and footer[8] == chain and at + 132 == len(data), path, at, "footer")
         elif kind < 0xFF00:
             check(seq == last + len(staged) + 1, path, at, f"event {seq} is out of order")
-            staged.append({"seq": seq, "epoch": epoch, "wall": wall, "mono": mono, "kind": kind, **decode(payload)})
+            staged.append({"seq": seq, "epoch": epoch, "life": data[104:120].hex(), "wall": wall, "mono": mono, "kind": kind, **decode(payload)})
         at += 36 + length
     check(bool(footer) != newest, path, at, "a frame does not match its checksum, or a footer or the next segment is missing")
     if newest and batch < len(data):

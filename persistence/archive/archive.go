@@ -21,7 +21,10 @@ type Options struct {
 	Dir      string // made if it is missing; its parent has to exist
 	Building string // 1 to 64 bytes
 	Epoch    uint64 // of the journal, from 1
-	Sealing  Sealing
+	// Life tells this journal from others with the same building and epoch, at most
+	// 64 bytes; "": it is not known. What is archived of another is refused.
+	Life    string
+	Sealing Sealing
 }
 
 // Segment is a sealed segment of the journal, which no one changes any more.
@@ -30,6 +33,9 @@ type Segment struct {
 	First, Last uint64 // sequences of its first and last event
 	// AfterGap: the events between the last archived one and First exist no more.
 	AfterGap bool
+	// Root and Prev are the journal's chain at its end and before it, 64 hex digits:
+	// whatever else agrees, another segment has another root. "": not known.
+	Root, Prev string
 }
 
 // Archive is open for writing. One goroutine at a time uses it; Taken is for all.
@@ -37,6 +43,7 @@ type Archive struct {
 	opts   Options
 	head   Header
 	taken  atomic.Uint64
+	root   string // of the last segment that is archived; "": not known
 	broken error
 	unlock func() error
 }
@@ -48,7 +55,7 @@ func Open(o Options) (_ *Archive, err error) {
 	if len(o.Sealing.Recipients) == 0 {
 		return nil, fmt.Errorf("%w: there is no recipient to seal to; configure the public key of gatehouse archive keygen", ErrKey)
 	}
-	if o.Building == "" || len(o.Building) > maxBuilding || o.Epoch == 0 {
+	if o.Building == "" || len(o.Building) > maxBuilding || len(o.Life) > maxLife || o.Epoch == 0 {
 		return nil, fmt.Errorf("%w: building %q, epoch %d; give the building's id and the journal's epoch", ErrForeign, o.Building, o.Epoch)
 	}
 	if err := o.Sealing.disk.makeDir(o.Dir); err != nil {
@@ -77,7 +84,7 @@ func (d disk) makeDir(dir string) error {
 
 func (a *Archive) load() error {
 	o := &a.opts
-	h, err := List(o.Dir, func(e Entry) error { a.taken.Store(e.Last); return nil })
+	h, err := List(o.Dir, func(e Entry) error { a.take(e); return nil })
 	if errors.Is(err, fs.ErrNotExist) {
 		return a.begin()
 	}
@@ -88,8 +95,17 @@ func (a *Archive) load() error {
 		return fmt.Errorf("%w: %s is the archive of building %q, epoch %d, this is %q, epoch %d; name another directory",
 			ErrForeign, o.Dir, h.Building, h.Epoch, o.Building, o.Epoch)
 	}
+	if h.Life != "" && o.Life != "" && h.Life != o.Life {
+		return fmt.Errorf("%w: %s is the archive of another journal of building %q, epoch %d (life %s, this one's is %s): a backup was restored twice, or the directory is another box's; name another directory",
+			ErrForeign, o.Dir, h.Building, h.Epoch, h.Life, o.Life)
+	}
 	a.head = h
 	return a.tidy()
+}
+
+func (a *Archive) take(e Entry) {
+	a.taken.Store(e.Last)
+	a.root = e.Root
 }
 
 // begin makes the manifest of a new archive. Archives without one are not taken
@@ -103,10 +119,24 @@ func (a *Archive) begin() error {
 		return fmt.Errorf("%w: %s holds %d archives and no %s; put its copy back or name an empty directory",
 			ErrDamaged, a.opts.Dir, len(files), manifestName)
 	}
-	a.head = Header{Format: format, Building: a.opts.Building, Epoch: a.opts.Epoch}
-	if err := a.opts.Sealing.disk.writeManifest(a.opts.Dir, a.head); err != nil {
+	a.head = Header{Building: a.opts.Building, Epoch: a.opts.Epoch}
+	if err := a.write(); err != nil {
 		return diskError("begin the archive in", a.opts.Dir, err)
 	}
+	return nil
+}
+
+// write replaces the manifest; an older one becomes one of this format.
+func (a *Archive) write(added ...Entry) error {
+	head := a.head
+	head.Format, head.Segments = format, head.Segments+len(added)
+	if head.Life == "" {
+		head.Life = a.opts.Life
+	}
+	if err := a.opts.Sealing.disk.writeManifest(a.opts.Dir, head, added...); err != nil {
+		return err
+	}
+	a.head = head
 	return nil
 }
 
@@ -146,16 +176,16 @@ func namesIn(dir, end string) (names []string, err error) {
 func (a *Archive) Taken() uint64 { return a.taken.Load() }
 
 // Add archives a segment, the oldest one first; it blocks until that is done or
-// ctx ends. A segment that is archived already is nil at once. Memory does not
-// depend on the segment's length. After an error the same segment is begun again.
-// Errors: ErrSegment (not the next one, not whole; nothing was changed), ErrBroken
+// ctx ends. A segment that is archived already is nil at once (Holds). Memory does
+// not depend on the segment's length. After an error the same segment is begun again.
+// Errors: ErrForeign, ErrSegment (not the next one, not whole; nothing was changed), ErrBroken
 // (open again), those of ctx, Pace and the disk.
 func (a *Archive) Add(ctx context.Context, s Segment) error {
 	if a.broken != nil {
 		return a.broken
 	}
 	if s.First > 0 && s.First <= s.Last && s.Last <= a.Taken() {
-		return nil
+		return a.Holds([]Segment{s})
 	}
 	if err := a.fits(s); err != nil {
 		return err
@@ -164,14 +194,74 @@ func (a *Archive) Add(ctx context.Context, s Segment) error {
 	if err != nil {
 		return err
 	}
-	head := a.head
-	head.Segments++
-	if err := a.opts.Sealing.disk.writeManifest(a.opts.Dir, head, e); err != nil {
+	if err := a.write(e); err != nil {
 		a.broken = fmt.Errorf("%w: its manifest could not be written: %w; check the disk and its free space, then open %s again", ErrBroken, err, a.opts.Dir)
 		return a.broken
 	}
-	a.head = head
-	a.taken.Store(e.Last)
+	a.take(e)
+	return nil
+}
+
+// Holds says whether each of these segments is archived: the manifest has that very
+// one, by its root, and its file is there and has its length. Whoever removes a
+// segment because it is archived asks first. It reads the manifest, and, of what was
+// archived before roots were known, the segments. Errors: ErrForeign, ErrDamaged.
+func (a *Archive) Holds(segments []Segment) error {
+	missing := map[uint64]Segment{}
+	for _, s := range segments {
+		missing[s.First] = s
+	}
+	_, err := List(a.opts.Dir, func(e Entry) error {
+		s, ok := missing[e.First]
+		if !ok {
+			return nil
+		}
+		delete(missing, e.First)
+		if err := a.same(e, s); err != nil {
+			return err
+		}
+		return present(filepath.Join(a.opts.Dir, e.File()), e.SealedBytes)
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range missing {
+		return a.foreign(s)
+	}
+	return nil
+}
+
+func (a *Archive) same(e Entry, s Segment) error {
+	equal := e.Last == s.Last && e.Root == s.Root
+	if e.Last == s.Last && (e.Root == "" || s.Root == "") {
+		of := newMeter(io.Discard)
+		if err := copySegment(of, s.Path); err != nil {
+			return err
+		}
+		equal = of.digest() == e.sums().plain
+	}
+	if !equal {
+		return a.foreign(s)
+	}
+	return nil
+}
+
+func (a *Archive) foreign(s Segment) error {
+	return fmt.Errorf("%w: %s holds other events than %s under the same numbers: a backup was restored twice, or the directory is another box's; name another directory",
+		ErrForeign, a.opts.Dir, s.Path)
+}
+
+// present looks at a file without reading it.
+func present(path string, size int64) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return damaged(path, "it is missing")
+	case err != nil:
+		return diskError("look at", path, err)
+	case info.Size() != size:
+		return damaged(path, fmt.Sprintf("it has %d bytes and should have %d", info.Size(), size))
+	}
 	return nil
 }
 
@@ -182,6 +272,8 @@ func (a *Archive) fits(s Segment) error {
 		return fmt.Errorf("%w: %s: the sequences %d to %d are none", ErrSegment, s.Path, s.First, s.Last)
 	case filepath.Base(s.Path) != segmentName(s.First):
 		return fmt.Errorf("%w: %s cannot begin with event %d; its name is to be %s", ErrSegment, s.Path, s.First, segmentName(s.First))
+	case taken > 0 && s.First == taken+1 && a.root != "" && s.Prev != "" && s.Prev != a.root:
+		return a.foreign(s)
 	case s.First <= taken:
 		return fmt.Errorf("%w: %s: events up to %d are archived already; another journal's segments need another directory", ErrSegment, s.Path, taken)
 	case taken > 0 && s.First > taken+1 && !s.AfterGap:
@@ -202,7 +294,7 @@ func (a *Archive) seal(ctx context.Context, s Segment) (Entry, error) {
 		return Entry{}, diskError("name", path, err)
 	}
 	return Entry{
-		Name: filepath.Base(s.Path), First: s.First, Last: s.Last, AfterGap: a.Taken() > 0 && s.First > a.Taken()+1,
+		Name: filepath.Base(s.Path), First: s.First, Last: s.Last, AfterGap: a.Taken() > 0 && s.First > a.Taken()+1, Root: s.Root,
 		Bytes: done.plain.Bytes, SHA256: done.plain.SHA256, SealedBytes: done.sealed.Bytes, SealedSHA256: done.sealed.SHA256,
 	}, nil
 }

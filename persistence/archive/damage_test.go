@@ -178,7 +178,7 @@ func TestManifestsThatAreRefused(t *testing.T) {
 		{[]any{head(1), strings.Repeat("x", maxLine)}, ErrDamaged, "too long"},
 		{[]any{head(-1)}, ErrDamaged, "no archive has such a header"},
 		{[]any{head(MaxSegments + 1)}, ErrDamaged, "no archive has such a header"},
-		{[]any{Header{Format: 2, Building: "house", Epoch: 1}}, ErrVersion, "use the gatehouse that wrote it"},
+		{[]any{Header{Format: format + 1, Building: "house", Epoch: 1}}, ErrVersion, "use the gatehouse that wrote it"},
 	} {
 		var b []byte
 		for _, line := range c.lines {

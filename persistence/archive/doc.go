@@ -14,8 +14,10 @@
 //	DIR/0000000000000001.seg.zst.age  age(zstd(the segment)), nothing added
 //	DIR/MANIFEST                      what is archived, one line a segment
 //
-// A directory belongs to one building and one epoch of its journal: a restored
-// journal counts on from an older sequence, so it needs another directory.
+// A directory belongs to one building, one epoch and one life of its journal: a
+// restored journal counts on from an older sequence, so it needs another directory,
+// and each further restore of the same backup needs one more. A segment is known by
+// the root of its chain, never by its numbers alone (Archive.Holds).
 // MANIFEST is lines of "CRC32C of the rest in hex, a space, JSON", the first one
 // the Header, the others an Entry each, in the order of their sequences. It is
 // replaced as a whole.

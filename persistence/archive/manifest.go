@@ -15,7 +15,7 @@ import (
 
 const (
 	manifestName = "MANIFEST"
-	format       = 1
+	format       = 2 // 1 has neither life nor roots
 	maxLine      = 1024
 	// suffix is what an archive's name has more than its segment's.
 	suffix = ".zst.age"
@@ -26,14 +26,16 @@ const (
 	// MaxSegmentBytes is the greatest length of a segment.
 	MaxSegmentBytes = 4 << 30
 	maxBuilding     = 64
+	maxLife         = 64
 )
 
 // Header says whose archive a directory is.
 type Header struct {
 	Format   int    `json:"archive"`
-	Building string `json:"building"` // 1 to 64 bytes
-	Epoch    uint64 `json:"epoch"`    // of the journal, from 1
-	Segments int    `json:"segments"` // number of entries
+	Building string `json:"building"`       // 1 to 64 bytes
+	Epoch    uint64 `json:"epoch"`          // of the journal, from 1
+	Life     string `json:"life,omitempty"` // of the journal; "": not known
+	Segments int    `json:"segments"`       // number of entries
 }
 
 // Entry is one archived segment.
@@ -43,6 +45,7 @@ type Entry struct {
 	Last  uint64 `json:"last"`  // and of its last, at least First
 	// AfterGap: the events before First were gone before they could be archived.
 	AfterGap     bool   `json:"after_gap,omitempty"`
+	Root         string `json:"root,omitempty"` // of the journal's chain at its end, hex; "": not known
 	Bytes        int64  `json:"bytes"`
 	SHA256       string `json:"sha256"` // hex
 	SealedBytes  int64  `json:"sealed_bytes"`
@@ -69,7 +72,7 @@ func (e Entry) follows(last uint64) error {
 		return fmt.Errorf("the name %q", e.Name)
 	case e.Bytes < 0 || e.Bytes > MaxSegmentBytes || e.SealedBytes < 0:
 		return fmt.Errorf("the length %d", e.Bytes)
-	case !isSHA256(e.SHA256) || !isSHA256(e.SealedSHA256):
+	case !isSHA256(e.SHA256) || !isSHA256(e.SealedSHA256) || e.Root != "" && !isSHA256(e.Root):
 		return errors.New("a SHA-256")
 	}
 	return nil
@@ -113,7 +116,7 @@ func (l *lines) manifest(visit func(Entry) error) (Header, error) {
 	if h.Format > format {
 		return Header{}, fmt.Errorf("%s: %w; use the gatehouse that wrote it", l.path, ErrVersion)
 	}
-	if h.Format != format || h.Building == "" || len(h.Building) > maxBuilding || h.Epoch == 0 || h.Segments < 0 || h.Segments > MaxSegments {
+	if h.Format < 1 || h.Building == "" || len(h.Building) > maxBuilding || h.Epoch == 0 || len(h.Life) > maxLife || h.Segments < 0 || h.Segments > MaxSegments {
 		return Header{}, l.wrong(errors.New("no archive has such a header"))
 	}
 	var last uint64

@@ -1,20 +1,44 @@
 package journal
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 )
 
 const (
 	magic         = "GATEJRNL"
-	formatVersion = 2
+	formatVersion = 3
 	firstEpoch    = 1
 
 	headerLenV1 = 128
 	headerLen   = headerLenV1 + sha256.Size + 4
 	maxBuilding = 64
+	lifeAt      = 104
 )
+
+// Life tells journals apart that have the same building, epoch and numbers: it is
+// drawn at random when a journal is begun, so each restore of one backup has
+// another. The zero value is that of segments from before it was known.
+type Life [16]byte
+
+// String is the life in hex, "" if it is not known.
+func (l Life) String() string {
+	if l == (Life{}) {
+		return ""
+	}
+	return hex.EncodeToString(l[:])
+}
+
+// or is l, or a new one if it is not known.
+func (l Life) or() Life {
+	if l == (Life{}) {
+		_, _ = rand.Read(l[:]) // cannot fail
+	}
+	return l
+}
 
 // header is the beginning of a segment.
 type header struct {
@@ -23,6 +47,7 @@ type header struct {
 	epoch    uint64
 	boot     uint64
 	first    uint64
+	life     Life              // from version 3 on
 	prev     [sha256.Size]byte // the chain at the end of the segment before; version 1 has none
 }
 
@@ -45,6 +70,7 @@ func (h *header) encode() []byte {
 	le.PutUint64(b[24:], h.boot)
 	le.PutUint64(b[32:], h.first)
 	copy(b[40:40+maxBuilding], h.building)
+	copy(b[lifeAt:], h.life[:])
 	le.PutUint32(b[124:], crc32.Checksum(b[:124], castagnoli))
 	copy(b[headerLenV1:], h.prev[:])
 	le.PutUint32(b[headerLen-4:], crc32.Checksum(b[:headerLen-4], castagnoli))
@@ -86,5 +112,8 @@ func decodeHeader(b []byte) (header, error) {
 		return header{}, fmt.Errorf("the second part of the header is incomplete or its checksum does not match")
 	}
 	copy(h.prev[:], b[headerLenV1:])
+	if h.version > 2 {
+		copy(h.life[:], b[lifeAt:])
+	}
 	return h, nil
 }

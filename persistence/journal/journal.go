@@ -19,11 +19,12 @@ type Journal struct {
 	readOnly bool
 	torn     int64
 
-	writing sync.Mutex // held through a commit; guards the next seven
+	writing sync.Mutex // held through a commit; guards the next eight
 	file    file       // of the active segment
 	stale   error      // why the active segment must not be written any more
 	closed  bool
 	epoch   uint64 // of the next segment
+	life    Life   // of it
 	seen    *seen
 	hash    hash.Hash
 	buf     []byte

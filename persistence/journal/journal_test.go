@@ -39,7 +39,11 @@ func sealHeader(h []byte) { le.PutUint32(h[124:], crc32.Checksum(h[:124], castag
 // The format stands on disks: this file must be readable for ever.
 func TestFormatIsTheOneOnDisk(t *testing.T) {
 	dir := t.TempDir()
-	j := open(t, dir)
+	j, err := Open(Options{Dir: dir, Building: "b", Boot: 7, life: Life([]byte("sixteen bytes id"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = j.Close() }()
 	e := grant(9)
 	e.Origin = access.Origin{File: "f.csv", Row: 5, Order: 4}
 	e.Source.Name, e.Held, e.Operator, e.Detail = "x", "hall", "op", "why"
@@ -52,18 +56,24 @@ func TestFormatIsTheOneOnDisk(t *testing.T) {
 }
 
 const golden = `
-474154454a524e4c0200010000000000010000000000000007000000000000000100000000000000620000000000000000000000000000000000000000000000
-0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000002d0bf126
+474154454a524e4c0300010000000000010000000000000007000000000000000100000000000000620000000000000000000000000000000000000000000000
+000000000000000000000000000000000000000000000000000000000000000000000000000000007369787465656e2062797465732069640000000062097a6c
 0000000000000000000000000000000000000000000000000000000000000000d22626fa68000000972cbfdb01000000000000001543057d5b2da118000058b4
 36470c0001000100080110ffffffff0f180320092a07646f6f722d31323202696e3a06702d303431374206632d30343137480152076f7574736964655a086275
-696c64696e676003680870057804820105662e6373768a01017892010468616c6c9a01026f70a001ac02aa010377687920000000337085a10100000000000000
-1543057d5b2da1180100000000000000ffff0100213b4c6e99882731f1cec5d7e35e0e94e89604a22ffdfc0fec9e3e34451e23ef
+696c64696e676003680870057804820105662e6373768a01017892010468616c6c9a01026f70a001ac02aa010377687920000000cb96f6280100000000000000
+1543057d5b2da1180100000000000000ffff010087d527ec676db0d244c0c8e483edea01a72ba7b6ea816265aaefc1cc1e8a86fe
 `
 
-// A journal of version 1 goes on: its segment is sealed, the next one is of
-// version 2 and carries the chain on.
-func TestVersion1GoesOn(t *testing.T) {
-	old, err := hex.DecodeString(strings.ReplaceAll(goldenV1, "\n", ""))
+// A journal of an older version goes on: its segment is sealed, the next one is of
+// the newest version and carries the chain on.
+func TestOlderVersionsGoOn(t *testing.T) {
+	for name, golden := range map[string]string{"1": goldenV1, "2": goldenV2} {
+		t.Run(name, func(t *testing.T) { oldGoesOn(t, golden) })
+	}
+}
+
+func oldGoesOn(t *testing.T, golden string) {
+	old, err := hex.DecodeString(strings.ReplaceAll(golden, "\n", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,23 +85,62 @@ func TestVersion1GoesOn(t *testing.T) {
 	if err != nil || len(got) != 2 || got[0].Detail != "why" || got[1].Source.Number != 10 {
 		t.Fatalf("%+v, %v", got, err)
 	}
+	life := j.Segments()[1].Life
 	_ = j.Close()
 	report, err := Verify(dir, "b")
-	if err != nil || len(report.Segments) != 2 || !report.Segments[0].Sealed || report.Last != 2 {
+	if err != nil || len(report.Segments) != 2 || !report.Segments[0].Sealed || report.Last != 2 || report.Life != life {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if now := contents(t, dir); !slices.Equal(now[:len(old)], old) {
-		t.Error("the events of version 1 were changed")
+	if report.Segments[0].Life != (Life{}) || life == (Life{}) {
+		t.Errorf("the lives are %q and %q; the old segment has none", report.Segments[0].Life, life)
 	}
-	put(t, dir, old[:headerLenV1]) // empty: its successor has the same name
+	if now := contents(t, dir); !slices.Equal(now[:len(old)], old) {
+		t.Error("the old events were changed")
+	}
+	put(t, dir, old[:headerLenV1+(headerLen-headerLenV1)*int(le.Uint16(old[8:])-1)]) // empty: its successor has the same name
 	for _, left := range []string{boundsName, "0000000000000002.seg"} {
 		_ = os.Remove(filepath.Join(dir, left))
 	}
 	commit(t, open(t, dir), []access.Event{grant(11)})
 	if b := contents(t, dir); le.Uint16(b[8:]) != formatVersion {
-		t.Error("an empty segment of version 1 was not replaced")
+		t.Error("an empty old segment was not replaced")
 	}
 }
+
+// Two journals that are begun alike, as two restores of one backup are, can be told
+// apart; one that is opened again stays the same, also in a later segment.
+func TestLifeTellsJournalsApart(t *testing.T) {
+	lives := map[Life]bool{}
+	for range 2 {
+		o := Options{Dir: t.TempDir(), Building: "b", Boot: 7, Epoch: 3, First: 1000, SegmentBytes: 1}
+		for number := range uint64(3) {
+			j, err := Open(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			commit(t, j, []access.Event{grant(number + 1)})
+			for _, s := range j.Segments() {
+				lives[s.Life] = true
+			}
+			if err := j.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(lives) != 2 || lives[Life{}] {
+		t.Errorf("two journals have the lives %v", lives)
+	}
+}
+
+// goldenV2 was written by format version 2: no life.
+const goldenV2 = `
+474154454a524e4c0200010000000000010000000000000007000000000000000100000000000000620000000000000000000000000000000000000000000000
+0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000002d0bf126
+0000000000000000000000000000000000000000000000000000000000000000d22626fa68000000972cbfdb01000000000000001543057d5b2da118000058b4
+36470c0001000100080110ffffffff0f180320092a07646f6f722d31323202696e3a06702d303431374206632d30343137480152076f7574736964655a086275
+696c64696e676003680870057804820105662e6373768a01017892010468616c6c9a01026f70a001ac02aa010377687920000000337085a10100000000000000
+1543057d5b2da1180100000000000000ffff0100213b4c6e99882731f1cec5d7e35e0e94e89604a22ffdfc0fec9e3e34451e23ef
+`
 
 // goldenV1 was written by format version 1: a header of 128 bytes, no chain of a
 // segment before.

@@ -130,10 +130,10 @@ func (l *loader) gone(last uint64, why string) error {
 func (l *loader) header(first uint64) header {
 	h := header{version: formatVersion, building: l.building, epoch: max(l.bounds.epoch, firstEpoch), first: first}
 	if prev := l.prev(); prev != nil {
-		h.building, h.epoch, h.prev = prev.building, prev.epoch, prev.chain
+		h.building, h.epoch, h.life, h.prev = prev.building, prev.epoch, prev.life, prev.chain
 	} else if len(l.names) > 0 {
 		if next, err := l.peek(0); err == nil {
-			h.building, h.epoch = next.building, next.epoch
+			h.building, h.epoch, h.life = next.building, next.epoch, next.life
 		}
 	}
 	return h

@@ -30,7 +30,8 @@ type Options struct {
 	// damage is an error, and the directory is left as it is.
 	Quarantine bool
 
-	fs files // nil: the disk
+	fs   files // nil: the disk
+	life Life  // of a journal that is made; zero: at random
 }
 
 func (o *Options) complete() error {
@@ -115,7 +116,7 @@ func create(o Options, b bounds) (*Journal, error) {
 		return nil, fmt.Errorf("cannot make the journal's directory: %w", err)
 	}
 	j := &Journal{o: o, bounds: b, seen: newSeen(), hash: sha256.New()}
-	j.epoch = max(o.Epoch, b.epoch, firstEpoch)
+	j.epoch, j.life = max(o.Epoch, b.epoch, firstEpoch), o.life.or()
 	first := max(o.First, 1)
 	if first > 1 {
 		if err := (bounds{begin: first, reached: first - 1, epoch: j.epoch}).write(o.fs, o.Dir); err != nil {
@@ -143,7 +144,7 @@ func (j *Journal) settle(l *loader) error {
 	}
 	if l.tail == nil {
 		last := l.older[len(l.older)-1]
-		j.epoch = max(j.o.Epoch, last.epoch+1) // some numbers may have been given already
+		j.epoch, j.life = max(j.o.Epoch, last.epoch+1), last.life.or() // some numbers may have been given already
 		j.shown.active = segment{header: header{first: last.last + 1, prev: last.chain}, summary: summary{last: last.last}}
 		return j.begin()
 	}
@@ -156,7 +157,7 @@ func (j *Journal) settle(l *loader) error {
 		return err
 	}
 	a := &j.shown.active
-	j.epoch = max(j.o.Epoch, a.epoch)
+	j.epoch, j.life = max(j.o.Epoch, a.epoch), a.life.or()
 	if a.version != formatVersion || a.epoch < j.epoch {
 		return j.begin()
 	}

@@ -42,6 +42,9 @@ func python(t *testing.T, dir string) (events []map[string]any, stderr string, e
 	return events, said.String(), err
 }
 
+// pythonLife is of the journal that both read.
+var pythonLife = Life([]byte("0123456789abcdef"))
+
 // unusual are events at the edges of the format.
 func unusual() []access.Event {
 	huge := strings.Repeat("ü", 3000)
@@ -62,7 +65,7 @@ func unusual() []access.Event {
 // events, and finds what is wrong.
 func TestPythonReadsTheSame(t *testing.T) {
 	dir := t.TempDir()
-	j, err := Open(Options{Dir: dir, Building: "b", Boot: 7, Epoch: 9, SegmentBytes: 8000})
+	j, err := Open(Options{Dir: dir, Building: "b", Boot: 7, Epoch: 9, SegmentBytes: 8000, life: pythonLife})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +125,7 @@ func asPython(e *access.Event) map[string]any {
 	}
 	number("seq", e.Seq, true)
 	number("epoch", 9, true)
+	text("life", pythonLife.String())
 	number("kind", uint64(e.Kind), true)
 	signed("wall", toWall(e.Time))
 	signed("mono", int64(e.Mono))

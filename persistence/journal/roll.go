@@ -13,7 +13,7 @@ func (j *Journal) begin() error {
 	healthy := j.stale == nil && j.file != nil
 	j.stale = fmt.Errorf("%w: the next segment was not begun", ErrBroken) // until it was
 	a := j.shown.active
-	h := header{version: formatVersion, building: j.o.Building, epoch: j.epoch, boot: j.o.Boot, first: a.last + 1, prev: a.chain}
+	h := header{version: formatVersion, building: j.o.Building, epoch: j.epoch, boot: j.o.Boot, first: a.last + 1, life: j.life, prev: a.chain}
 	if a.count == 0 {
 		h.prev = a.prev
 	}

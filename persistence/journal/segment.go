@@ -60,9 +60,11 @@ type Segment struct {
 	First, Last    uint64 // sequences; Last is First-1 if it is empty
 	Events         uint64 // that can be read: less than First to Last if some are quarantined
 	Oldest, Newest time.Time
-	Bytes          int64 // 0 if the file is missing
-	Sealed         bool  // it will never be written again
-	Root           [sha256.Size]byte
+	Bytes          int64             // 0 if the file is missing
+	Sealed         bool              // it will never be written again
+	Root           [sha256.Size]byte // of the chain, at its end
+	Prev           [sha256.Size]byte // and before it; zeros: nothing was there, or it is not known
+	Life           Life
 }
 
 // Segments lists the journal's files, the oldest first. The last one is being
@@ -84,6 +86,7 @@ func (s *segment) info() Segment {
 		Path: s.path, Epoch: s.epoch, First: s.first, Last: s.last, Events: s.count,
 		Oldest: fromWall(s.firstWall), Newest: fromWall(s.lastWall),
 		Bytes: s.bytes, Sealed: s.block != nil, Root: s.chain,
+		Prev: s.prev, Life: s.life,
 	}
 }
 

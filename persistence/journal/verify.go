@@ -11,6 +11,7 @@ import (
 type Report struct {
 	Building string
 	Epoch    uint64
+	Life     Life
 	Last     uint64 // sequence of the last acknowledged event
 	Bytes    int64  // of all segments
 	Torn     int64  // bytes of an unacknowledged batch that Open will cut off
@@ -35,13 +36,13 @@ func verify(files files, dir, building string) (Report, error) {
 	j := fromLoader(Options{Dir: dir, fs: files}, l)
 	r := Report{Last: j.Last(), Torn: j.torn, Faults: l.faults, Segments: j.Segments()}
 	for _, s := range l.older {
-		r.Building, r.Epoch = s.building, s.epoch
+		r.Building, r.Epoch, r.Life = s.building, s.epoch, s.life
 		if s.block != nil && s.block.path != s.path {
 			r.Gaps = append(r.Gaps, s.quarantined()...)
 		}
 	}
 	if l.tail != nil {
-		r.Building, r.Epoch = l.tail.building, l.tail.epoch
+		r.Building, r.Epoch, r.Life = l.tail.building, l.tail.epoch, l.tail.life
 	}
 	var errs []error
 	for _, f := range l.faults {

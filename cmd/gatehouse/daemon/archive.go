@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -66,6 +68,9 @@ func (l *liveArchive) Open(ctx context.Context) error {
 // Add archives the oldest segment that is not archived.
 func (l *liveArchive) Add(ctx context.Context) error {
 	return l.use(func() error {
+		if err := l.holds(l.journal.Segments()); err != nil {
+			return err
+		}
 		s, ok, err := l.next()
 		if err != nil || !ok {
 			return err
@@ -96,21 +101,23 @@ func (l *liveArchive) next() (s archive.Segment, ok bool, err error) {
 		if !l.taken.Load().waits(from) {
 			continue
 		}
-		if err := l.openFor(from.Epoch); err != nil {
+		if err := l.openFor(list, from.Epoch); err != nil {
 			return s, false, err
 		}
 		if taken := l.taken.Load(); taken.waits(from) {
-			return archive.Segment{Path: from.Path, First: from.First, Last: from.Last, AfterGap: from.First > taken.last+1}, true, nil
+			s = archived(from)
+			s.AfterGap = from.First > taken.last+1
+			return s, true, nil
 		}
 	}
 	if l.open == nil && len(list) > 0 {
-		return s, false, l.openFor(list[len(list)-1].Epoch)
+		return s, false, l.openFor(list, list[len(list)-1].Epoch)
 	}
 	return s, false, nil
 }
 
 // openFor opens the archive of an epoch, unless it is open.
-func (l *liveArchive) openFor(epoch uint64) error {
+func (l *liveArchive) openFor(list []journal.Segment, epoch uint64) error {
 	if l.open != nil && l.taken.Load().epoch == epoch {
 		return nil
 	}
@@ -122,13 +129,55 @@ func (l *liveArchive) openFor(epoch uint64) error {
 		return err
 	}
 	l.open, err = archive.Open(archive.Options{
-		Dir: filepath.Join(l.conf.Dir, fmt.Sprintf("epoch-%d", epoch)), Building: l.building, Epoch: epoch, Sealing: sealing,
+		Dir: filepath.Join(l.conf.Dir, fmt.Sprintf("epoch-%d", epoch)), Building: l.building, Epoch: epoch, Life: lifeOf(list, epoch), Sealing: sealing,
 	})
 	if err != nil {
 		return err
 	}
 	l.taken.Store(&mark{epoch, l.open.Taken()})
+	return l.holds(list)
+}
+
+// holds asks the archive whether it has what the journal still has and takes for
+// archived: those very segments, and their files. If not, nothing counts as archived
+// until it has; so retention leaves the journal alone.
+func (l *liveArchive) holds(list []journal.Segment) error {
+	if l.open == nil {
+		return nil
+	}
+	var of []archive.Segment
+	taken := l.taken.Load()
+	for _, s := range list {
+		if s.Epoch == taken.epoch && s.Sealed && s.Bytes > 0 && taken.has(s) {
+			of = append(of, archived(s))
+		}
+	}
+	err := l.open.Holds(of)
+	if err != nil {
+		l.taken.Store(nil)
+		return errors.Join(err, l.close())
+	}
 	return nil
+}
+
+// archived is a segment in the archive's words.
+func archived(s journal.Segment) archive.Segment {
+	a := archive.Segment{Path: s.Path, First: s.First, Last: s.Last, Root: hex.EncodeToString(s.Root[:])}
+	if s.Prev != ([sha256.Size]byte{}) {
+		a.Prev = hex.EncodeToString(s.Prev[:])
+	}
+	return a
+}
+
+// lifeOf is the life of a journal in an epoch, "" if that is not known: the newest,
+// since older segments of the same journal may have none.
+func lifeOf(list []journal.Segment, epoch uint64) (life string) {
+	for _, s := range list {
+		if s.Epoch == epoch && s.Life != (journal.Life{}) {
+			life = s.Life.String()
+		}
+	}
+	return life
 }
 
 func (l *liveArchive) sealing() (s archive.Sealing, err error) {

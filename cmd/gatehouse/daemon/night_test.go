@@ -394,23 +394,97 @@ func TestTheArchiveOfARestoredBox(t *testing.T) {
 	gone.start()
 	gone.sim.Advance(12 * time.Minute)
 	gone.stop()
-	n := nightHouse(t, 1, time.Hour*48)
-	n.site.Archive, n.ids = gone.site.Archive, gone.ids
-	n.fill(2, 2, n.now.Add(-time.Hour*24))
-	closed, of := n.closed(), map[string]string{}
-	for _, s := range n.segments() {
-		if s.Sealed && s.Epoch == 2 {
-			of[filepath.Base(s.Path)] = closed[filepath.Base(s.Path)]
-		}
-	}
-	if last := n.segments()[2].Last; last >= gone.segments()[3].Last {
+	n := restoredHouse(t, gone)
+	closed := n.closed()
+	if last := n.segments()[1].Last; last >= gone.segments()[3].Last {
 		t.Fatalf("no number is given twice: %d", last)
 	}
 	n.site.Journal.Retention = site.Retention{Days: 1}
 	n.start()
 	n.sim.Advance(12 * time.Minute)
 	n.wantReady()
-	n.wantArchived("epoch-2", of)
+	n.wantArchived("epoch-2", closed)
+	n.stop()
+}
+
+// restoredHouse has two closed segments of epoch 2 and archives where gone did.
+func restoredHouse(t *testing.T, gone *night) *night {
+	t.Helper()
+	n := nightHouse(t, 0, 0)
+	n.site.Archive, n.ids = gone.site.Archive, gone.ids
+	n.fill(2, 2, n.now.Add(-time.Hour*48))
+	return n
+}
+
+// One backup that was restored twice makes two journals with the same epoch and the
+// same numbers. The second one's events are not those that the first one archived:
+// an alarm, nothing of the archive is touched, and nothing of the journal dropped.
+func TestABackupThatWasRestoredTwice(t *testing.T) {
+	gone := nightHouse(t, 1, time.Hour*48)
+	first := restoredHouse(t, gone)
+	first.site.Journal.Retention = site.Retention{Days: 1}
+	archived := first.closed()
+	first.start()
+	first.sim.Advance(12 * time.Minute)
+	first.wantReady()
+	first.stop()
+	if left := len(first.closed()); left != 0 {
+		t.Fatalf("%d segments are left: this journal drops nothing, so the next would prove nothing", left)
+	}
+
+	second := restoredHouse(t, gone)
+	second.site.Journal.Retention = site.Retention{Days: 1}
+	closed := second.closed()
+	second.start()
+	second.sim.Advance(25 * time.Hour)
+	alarm := second.newest(access.KindArchiveDegraded).Detail
+	if !strings.Contains(alarm, "a backup was restored twice") || second.d.Building.Health().Ready {
+		t.Errorf("alarm: %q, %+v", alarm, second.d.Building.Health())
+	}
+	second.stop()
+	second.wantArchived("epoch-2", archived)
+	now := second.closed()
+	for name, bytes := range closed {
+		if now[name] != bytes {
+			t.Errorf("%s is archived nowhere, and was dropped", name)
+		}
+	}
+}
+
+// A file that vanished from the archive, or was cut short, is no archived segment:
+// an alarm, and retention leaves the journal's own until it is back.
+func TestAFileThatVanishedFromTheArchive(t *testing.T) {
+	n := nightHouse(t, 2, time.Hour*48)
+	n.start()
+	n.sim.Advance(12 * time.Minute)
+	closed := n.closed()
+	n.wantArchived("epoch-1", closed)
+	n.stop()
+	path := filepath.Join(n.site.Archive.Dir, "epoch-1", "0000000000000001.seg.zst.age")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, whole[:len(whole)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.site.Journal.Retention = site.Retention{Days: 1}
+	n.start()
+	n.sim.Advance(12 * time.Minute)
+	if alarm := n.newest(access.KindArchiveDegraded).Detail; !strings.Contains(alarm, "bytes and should have") {
+		t.Errorf("alarm: %q", alarm)
+	}
+	if len(n.closed()) < len(closed) {
+		t.Error("a segment was dropped whose archive is not whole")
+	}
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.sim.Advance(2 * time.Hour)
+	n.wantReady()
+	if left := n.closed(); len(left) >= len(closed) {
+		t.Errorf("%d segments are left: nothing goes although all is archived", len(left))
+	}
 	n.stop()
 }
 

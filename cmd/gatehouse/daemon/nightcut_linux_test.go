@@ -52,6 +52,7 @@ func (n *night) cutNight(d *disktest.Disk, at int, lie disktest.Faults, closed m
 	n.start()
 	n.sim.Advance(12 * time.Minute)
 	if n.has(access.KindArchiveDegraded) {
+		n.stop()
 		return fmt.Errorf("cut %d: %s", at, n.newest(access.KindArchiveDegraded).Detail)
 	}
 	n.wantArchived("epoch-1", closed)
