@@ -35,6 +35,7 @@ type About struct {
 	Format   int       `json:"backup"` // set by WriteBackup
 	Building string    `json:"building"`
 	Epoch    uint64    `json:"epoch"`              // of the journal
+	Life     string    `json:"life,omitempty"`     // of the journal; "": not known
 	Last     uint64    `json:"last"`               // sequence of the last event that was there
 	Archived uint64    `json:"archived,omitempty"` // sequence of the last event that was archived
 	Made     time.Time `json:"made"`               // of the snapshot

@@ -3,8 +3,10 @@ package backup
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -17,12 +19,21 @@ func NewClient() *http.Client {
 	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
-// buildingAt is the id of the building that answers at an address, "" if none does.
-func buildingAt(ctx context.Context, address string) string {
+// healthOf is where a box at an address, host:port or a URL, says who it is.
+func healthOf(address string) (string, error) {
 	if !strings.Contains(address, "://") {
 		address = "http://" + address
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(address, "/")+"/healthz", nil)
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("%q is no address of a box; name one such as http://127.0.0.1:8480", address)
+	}
+	return u.Scheme + "://" + u.Host + "/healthz", nil
+}
+
+// buildingAt is the id of the building that answers there, "" if none does.
+func buildingAt(ctx context.Context, at string) string {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return ""
 	}

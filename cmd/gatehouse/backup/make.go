@@ -90,7 +90,7 @@ func (j *Job) snapshot(temp string, done *Done) error {
 		return fmt.Errorf("where the journal is cannot be told: %w", err)
 	}
 	done.About = archive.About{
-		Building: j.Building, Epoch: at.Epoch, Last: at.Last, Archived: at.Archived, Made: j.Now.UTC(), Data: j.Data, Address: j.Address,
+		Building: j.Building, Epoch: at.Epoch, Life: at.Life, Last: at.Last, Archived: at.Archived, Made: j.Now.UTC(), Data: j.Data, Address: j.Address,
 		Store: done.Store.Fingerprint,
 	}
 	return nil
@@ -140,11 +140,7 @@ func (s *Stopped) Reached() (daemon.Cursors, error) {
 	if err != nil {
 		return daemon.Cursors{}, err
 	}
-	c := daemon.Cursors{Last: j.Last()}
-	if list := j.Segments(); len(list) > 0 {
-		c.Epoch = list[len(list)-1].Epoch
-	}
-	return c, j.Close()
+	return daemon.CursorsOf(j), j.Close()
 }
 
 // Close closes the store.

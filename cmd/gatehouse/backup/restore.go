@@ -55,6 +55,9 @@ func (r *Restore) Run(ctx context.Context) (done Restored, err error) {
 	if err := empty(r.Data); err != nil {
 		return done, err
 	}
+	if _, err := healthOf(r.OldAddress); r.OldAddress != "" && err != nil {
+		return done, fmt.Errorf("--from-address: %w", err)
+	}
 	f, err := os.Open(r.File)
 	if err != nil {
 		return done, fmt.Errorf("the backup cannot be read: %w", err)
@@ -146,7 +149,8 @@ func (b *oldBox) release() error {
 // holds does.
 func (b *oldBox) check(ctx context.Context, r *Restore, a archive.About) error {
 	for _, address := range []string{a.Address, r.OldAddress} {
-		if address != "" && buildingAt(ctx, address) == a.Building {
+		health, err := healthOf(address)
+		if err == nil && buildingAt(ctx, health) == a.Building {
 			return fmt.Errorf("%w: %q answers at %s; stop it first", ErrOldBox, a.Building, address)
 		}
 	}
@@ -160,7 +164,8 @@ func (b *oldBox) check(ctx context.Context, r *Restore, a archive.About) error {
 	return nil
 }
 
-// lock takes the old data directory; off says that it is here and nobody holds it.
+// lock takes the old data directory; off says that it is here, that it is the one
+// that was backed up, and that nobody holds it.
 func (b *oldBox) lock(r *Restore, a archive.About) (off bool, err error) {
 	dir := a.Data
 	if r.OldData != "" {
@@ -181,8 +186,33 @@ func (b *oldBox) lock(r *Restore, a archive.About) (off bool, err error) {
 	switch {
 	case errors.Is(err, persistence.ErrLocked):
 		return false, fmt.Errorf("%w: %w", ErrOldBox, err)
-	case err != nil:
+	case err != nil || !ours:
 		return false, nil // it is not here
 	}
-	return ours, nil
+	if err := isThatBox(dir, a); err != nil && r.OldData != "" {
+		return false, fmt.Errorf("%s is not the data directory of the box that was backed up: %w; name another with --from-data", dir, err)
+	} else if err != nil {
+		return false, nil // a rehearsal, or what was restored here before
+	}
+	return true, nil
+}
+
+// isThatBox says why a data directory of the building cannot be the one that the
+// backup was made of: a rehearsal has another life, or another epoch, and a copy
+// from before the backup ends before its last event.
+func isThatBox(dir string, a archive.About) error {
+	j, err := journal.OpenReadOnly(daemon.JournalDir(dir), a.Building)
+	if err != nil {
+		return err
+	}
+	at := daemon.CursorsOf(j)
+	switch {
+	case a.Life != "" && at.Life != a.Life:
+		return errors.New("its journal is another one (it has another life)")
+	case at.Epoch < a.Epoch || a.Life == "" && at.Epoch > a.Epoch:
+		return fmt.Errorf("its journal is in epoch %d, the backup's in epoch %d", at.Epoch, a.Epoch)
+	case at.Last < a.Last:
+		return fmt.Errorf("its journal ends with event %d, the backup was made after event %d", at.Last, a.Last)
+	}
+	return nil
 }

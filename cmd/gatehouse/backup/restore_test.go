@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/access"
 	"gatehouse/cmd/gatehouse/daemon"
 	"gatehouse/persistence"
 	"gatehouse/persistence/archive"
@@ -24,6 +26,7 @@ type safe struct {
 	ids  archive.Identities
 	to   archive.Recipients
 	from string // the data directory that it says
+	life string // and the life of its journal
 }
 
 func newSafe(t *testing.T) *safe {
@@ -58,7 +61,7 @@ func (s *safe) seal(about func(*archive.About)) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	a := archive.About{Building: "house", Epoch: 3, Last: 7, Data: s.from, Store: sum.Fingerprint}
+	a := archive.About{Building: "house", Epoch: 3, Life: s.life, Last: 7, Data: s.from, Store: sum.Fingerprint}
 	about(&a)
 	_ = os.Remove(s.path("file")) // of an earlier seal
 	members := []archive.Member{{Name: store.FileName, Mode: 0o600, Path: filepath.Join(snapshot, store.FileName)}}
@@ -88,8 +91,9 @@ func (s *safe) restore(change func(*Restore)) (Restored, error) {
 
 const nobody = "-"
 
-// old makes the old data directory, of a building, or an empty one of nobody.
-func (s *safe) old(building string) {
+// old makes the old data directory, of a building and in an epoch with so many
+// events, or an empty one of nobody.
+func (s *safe) old(building string, epoch uint64, events int) {
 	s.t.Helper()
 	if err := os.RemoveAll(s.from); err != nil {
 		s.t.Fatal(err)
@@ -100,10 +104,14 @@ func (s *safe) old(building string) {
 	if building == nobody {
 		return
 	}
-	j, err := journal.Open(journal.Options{Dir: daemon.JournalDir(s.from), Building: building})
+	j, err := journal.Open(journal.Options{Dir: daemon.JournalDir(s.from), Building: building, Epoch: epoch})
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	if err := j.Commit(make([]access.Event, events)); err != nil {
+		s.t.Fatal(err)
+	}
+	s.life = j.Segments()[0].Life.String()
 	if err := j.Close(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -125,6 +133,9 @@ func TestRestoreAndTheOldBox(t *testing.T) {
 		owner             string // of the old data directory; "": it is not here
 		locked, from, off bool
 		ok                bool
+		epoch             uint64 // of the old directory; 0: 3, as in the backup
+		events            int    // in it; 0: 8, one more
+		rehearsal         bool   // it is another journal
 	}{
 		{name: "nothing is known"},
 		{name: "somebody looked", off: true, ok: true},
@@ -137,6 +148,19 @@ func TestRestoreAndTheOldBox(t *testing.T) {
 		{name: "another building's directory is named", owner: "hut", from: true, off: true},
 		{name: "an empty directory is there", owner: nobody},
 		{name: "an empty directory is there, and somebody looked", owner: nobody, off: true, ok: true},
+		{name: "a rehearsal is there", owner: "house", rehearsal: true},
+		{name: "a rehearsal is there, and somebody looked", owner: "house", rehearsal: true, off: true, ok: true},
+		{name: "a rehearsal is named", owner: "house", rehearsal: true, from: true, off: true},
+		{name: "a rehearsal runs there, whoever looked", owner: "house", rehearsal: true, locked: true, off: true},
+		{name: "a rehearsal in the next epoch is there, the backup knows no life", owner: "house", rehearsal: true, epoch: 4},
+		{name: "an older copy of it is there", owner: "house", events: 6},
+		{name: "an older epoch of it is there", owner: "house", epoch: 2},
+		{name: "a copy that ends exactly with the backup is there", owner: "house", events: 7, ok: true},
+		{name: "it went on to another epoch", owner: "house", epoch: 4, ok: true},
+		{name: "an address that is none", told: "http://127.0.0.1:1:2", off: true, owner: "house"},
+		{name: "an address without a host", told: "https://", off: true, owner: "house"},
+		{name: "an address of something else", told: "ftp://127.0.0.1", off: true, owner: "house"},
+		{name: "an address in the backup that is none", address: "a b c", owner: "house", ok: true},
 		{name: "it answers", address: answers.URL, off: true},
 		{name: "it answers where somebody says, without a scheme", told: strings.TrimPrefix(answers.URL, "http://"), owner: "house"},
 		{name: "another one answers there", address: other.URL, told: "127.0.0.1:1"},
@@ -144,10 +168,13 @@ func TestRestoreAndTheOldBox(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSafe(t)
-			s.seal(func(a *archive.About) { a.Address = c.address })
 			if c.owner != "" {
-				s.old(c.owner)
+				s.old(c.owner, cmp.Or(c.epoch, 3), cmp.Or(c.events, 8))
 			}
+			if c.rehearsal {
+				s.life = map[bool]string{true: "", false: "another"}[c.epoch > 0]
+			}
+			s.seal(func(a *archive.About) { a.Address = c.address })
 			if c.locked {
 				unlock, err := persistence.Lock(s.from)
 				if err != nil {
@@ -161,7 +188,8 @@ func TestRestoreAndTheOldBox(t *testing.T) {
 					r.OldData = s.from
 				}
 			})
-			if (err == nil) != c.ok || err != nil && !c.from && !errors.Is(err, ErrOldBox) {
+			said := c.from || strings.HasPrefix(c.name, "an address")
+			if (err == nil) != c.ok || err != nil && !said && !errors.Is(err, ErrOldBox) {
 				t.Errorf("%v", err)
 			}
 		})
@@ -171,8 +199,8 @@ func TestRestoreAndTheOldBox(t *testing.T) {
 // While it is restored nobody starts the old box: its directory is held.
 func TestRestoreGoesOnBehindTheOldBox(t *testing.T) {
 	s := newSafe(t)
+	s.old("house", 3, 8)
 	s.seal(func(*archive.About) {})
-	s.old("house")
 	done, err := s.restore(func(*Restore) {})
 	if err != nil || done.Epoch != 4 || done.First != 7+Margin+1 {
 		t.Errorf("%+v, %v", done, err)

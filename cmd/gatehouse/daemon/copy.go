@@ -1,6 +1,10 @@
 package daemon
 
-import "time"
+import (
+	"time"
+
+	"gatehouse/persistence/journal"
+)
 
 // CopyStore writes a snapshot of the store to a new file at path, beside whatever
 // goes on (see store.CopyTo).
@@ -14,8 +18,19 @@ func (d *Daemon) CopyStore(path string, now time.Time) error {
 // Cursors say where the journal is.
 type Cursors struct {
 	Epoch    uint64
+	Life     string // "": not known
 	Last     uint64 // sequence of the last event
 	Archived uint64 // of the last event that is archived; 0 if none is known to be
+}
+
+// CursorsOf says where a journal is.
+func CursorsOf(j *journal.Journal) Cursors {
+	c := Cursors{Last: j.Last()}
+	if list := j.Segments(); len(list) > 0 {
+		newest := list[len(list)-1]
+		c.Epoch, c.Life = newest.Epoch, newest.Life.String()
+	}
+	return c
 }
 
 // Reached is where the journal is.
@@ -23,8 +38,7 @@ func (d *Daemon) Reached() (Cursors, error) {
 	if d.journal == nil {
 		return Cursors{}, absent{d.journalErr}.err()
 	}
-	list := d.journal.Segments()
-	c := Cursors{Epoch: list[len(list)-1].Epoch, Last: d.journal.Last()}
+	c := CursorsOf(d.journal.Journal)
 	if d.archive == nil {
 		return c, nil
 	}
