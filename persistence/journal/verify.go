@@ -3,6 +3,8 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 
 	"gatehouse/access"
 )
@@ -23,12 +25,48 @@ type Report struct {
 // Verify checks every byte of the journal in dir and the chain through all
 // segments, and changes nothing. With damage the report is complete all the same,
 // and the error is all of its faults. Other errors as OpenReadOnly; a directory
-// without a journal is fs.ErrNotExist.
+// without a journal is fs.ErrNotExist. Beside a daemon that begins or drops segments
+// meanwhile it looks again, so what that looked like is no fault.
 func Verify(dir, building string) (Report, error) {
 	return verify(diskFiles{}, dir, building)
 }
 
+// maxLooks is how often a journal may change while it is verified: to begin or to
+// drop a segment takes a daemon much longer than to list a directory.
+const maxLooks = 10
+
 func verify(files files, dir, building string) (Report, error) {
+	for look := 1; ; look++ {
+		before, _ := layout(files, dir) // the look itself says what is wrong
+		r, err := verifyOnce(files, dir, building)
+		if err == nil || look == maxLooks {
+			return r, err
+		}
+		if after, _ := layout(files, dir); after == before {
+			return r, err
+		}
+	}
+}
+
+// layout tells whether segments came, went, were sealed or set aside: their names,
+// and the length of all but the newest, which grows.
+func layout(files files, dir string) (all string, err error) {
+	names, err := files.List(dir)
+	names = slices.DeleteFunc(names, func(name string) bool { _, _, ok := parseName(name); return !ok })
+	slices.Sort(names)
+	for i, name := range names {
+		size := int64(0)
+		if i+1 < len(names) {
+			if size, err = sizeOf(files, filepath.Join(dir, name)); err != nil {
+				return "", err
+			}
+		}
+		all += fmt.Sprintf("%s %d\n", name, size)
+	}
+	return all, err
+}
+
+func verifyOnce(files files, dir, building string) (Report, error) {
 	l := &loader{files: files, dir: dir, building: building, mode: survey}
 	if err := l.load(); err != nil {
 		return Report{}, err

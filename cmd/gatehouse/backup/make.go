@@ -39,6 +39,9 @@ type Job struct {
 	To       string // a new file, or a directory: then the file is named by the time
 	Sealing  archive.Sealing
 	Now      time.Time
+	// Free says how much can still be written to a directory's disk; nil: asks the
+	// machine.
+	Free func(dir string) (int64, error)
 }
 
 // Done says what was backed up.
@@ -56,12 +59,18 @@ func Make(ctx context.Context, j Job) (done Done, err error) {
 	if info, err := os.Stat(j.To); err == nil && info.IsDir() {
 		done.File = filepath.Join(j.To, archive.BackupName(j.Now))
 	}
+	if err := j.room(j.Data, filepath.Join(j.Data, store.FileName), "a copy of the store"); err != nil {
+		return done, err
+	}
 	temp := filepath.Join(j.Data, snapshotDir)
 	if err := errors.Join(os.RemoveAll(temp), os.Mkdir(temp, 0o700)); err != nil {
 		return done, fmt.Errorf("no room for a copy of the store: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	if err := j.snapshot(temp, &done); err != nil {
+		return done, err
+	}
+	if err := j.room(filepath.Dir(done.File), filepath.Join(temp, store.FileName), "the backup, which may not get smaller than the store"); err != nil {
 		return done, err
 	}
 	if err := archive.WriteBackup(ctx, done.File, j.Sealing, done.About, j.members(temp)); err != nil {
@@ -73,6 +82,27 @@ func Make(ctx context.Context, j Job) (done Done, err error) {
 	}
 	done.Bytes = info.Size()
 	return done, nil
+}
+
+// room refuses to begin what would fill the disk of dir: it has to take as much as
+// the file like is long. Where the machine cannot say how much is free, it is tried.
+func (j *Job) room(dir, like, what string) error {
+	free := j.Free
+	if free == nil {
+		free = daemon.FreeBytes
+	}
+	left, err := free(dir)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	info, statErr := os.Stat(like)
+	if err = errors.Join(err, statErr); err != nil {
+		return fmt.Errorf("whether there is room for %s cannot be told: %w", what, err)
+	}
+	if left < info.Size() {
+		return fmt.Errorf("no room for %s: %s has %d bytes left and it takes up to %d; make room, or name another disk", what, dir, left, info.Size())
+	}
+	return nil
 }
 
 // snapshot copies the store and proves the copy. The journal's cursor is read

@@ -19,7 +19,7 @@ import (
 // bytesPerSecond is how fast a running daemon seals: half a core is left to doors.
 const bytesPerSecond = 16 << 20
 
-// ServiceOptions of a Service; all but Address, Recipients and Night are
+// ServiceOptions of a Service; all but Address, Recipients, Night and Free are
 // required.
 type ServiceOptions struct {
 	Source   Source
@@ -31,6 +31,7 @@ type ServiceOptions struct {
 	Night      *Night // nil: only what is asked for is made
 	Executor   supervisor.Executor
 	Log        zerolog.Logger
+	Free       func(dir string) (int64, error) // see Job
 }
 
 // Service makes the backups that a running daemon is asked for, and those of its
@@ -208,7 +209,7 @@ func (s *Service) make(ctx context.Context, b begin) (done outcome, err error) {
 	defer s.making.Unlock()
 	done.Done, err = Make(ctx, Job{
 		Source: s.o.Source, Building: s.o.Building, Data: s.o.Data, Address: s.o.Address, To: b.to,
-		Sealing: archive.Sealing{Recipients: b.by, Pace: s.pace}, Now: b.now,
+		Sealing: archive.Sealing{Recipients: b.by, Pace: s.pace}, Now: b.now, Free: s.o.Free,
 	})
 	if err == nil {
 		done.tidy = b.keepOnly(b.now)

@@ -26,7 +26,7 @@ func (d *Daemon) chores() (c actors.Chores, err error) {
 	if in.Journal.Retention != (site.Retention{}) {
 		free := d.opts.FreeBytes
 		if free == nil {
-			free = freeBytes
+			free = FreeBytes
 		}
 		c.Retention = &liveRetention{
 			conf: in.Journal.Retention, journal: d.journal, dir: d.journalDir(), free: free, archive: d.archive,

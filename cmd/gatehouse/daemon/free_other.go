@@ -4,5 +4,5 @@ package daemon
 
 import "errors"
 
-// freeBytes does not know: nothing is removed for want of space.
-func freeBytes(string) (int64, error) { return 0, errors.ErrUnsupported }
+// FreeBytes does not know: nothing is removed for want of space.
+func FreeBytes(string) (int64, error) { return 0, errors.ErrUnsupported }

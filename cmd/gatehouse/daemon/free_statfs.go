@@ -4,8 +4,8 @@ package daemon
 
 import "syscall"
 
-// freeBytes is how much can still be written to the disk of a directory.
-func freeBytes(dir string) (int64, error) {
+// FreeBytes is how much can still be written to the disk of a directory.
+func FreeBytes(dir string) (int64, error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return 0, err
