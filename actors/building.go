@@ -112,6 +112,11 @@ func (b *Building) NoteStore(why string) {
 	b.em.emit(access.Event{Kind: access.KindStoreRestored, Detail: why})
 }
 
+// NoteJournalDamage raises the alarm that a part of the journal cannot be read any
+// more and was set aside, and why. It stays for the building's life: what was lost
+// does not come back, and somebody has to see it.
+func (b *Building) NoteJournalDamage(why error) { b.health.set(&b.health.aside, why) }
+
 // Stop stops the tree in reverse order and writes what is left to store and
 // journal. That a building stopped in order is the last event of its life.
 // Nothing is written beside a call that hangs: then the report has zombies, and

@@ -11,6 +11,7 @@ import (
 type health struct {
 	mu      sync.Mutex
 	journal error
+	aside   error // damage of the journal that was set aside
 	store   error
 	areas   error
 	fire    error
@@ -59,6 +60,9 @@ func (h *health) list() (wrong []string) {
 	wrong = append(wrong, h.missing...)
 	if h.journal != nil {
 		wrong = append(wrong, "journal: "+h.journal.Error())
+	}
+	if h.aside != nil {
+		wrong = append(wrong, "journal: damage was set aside, which the gap events tell; this stays until the next start: "+h.aside.Error())
 	}
 	if h.store != nil {
 		wrong = append(wrong, "store: "+h.store.Error())

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 )
 
 const (
@@ -49,7 +50,9 @@ func readBounds(files files, dir string) (bounds, error) {
 	const body = boundsLen - 4
 	raw := make([]byte, boundsLen)
 	if size == boundsLen {
-		if _, err := f.ReadAt(raw, 0); err != nil {
+		if _, err := f.ReadAt(raw, 0); errors.Is(err, syscall.EIO) {
+			return bounds{}, &CorruptError{Path: path, Why: "the disk cannot read it"}
+		} else if err != nil {
 			return bounds{}, readError(path, err)
 		}
 	}

@@ -32,6 +32,7 @@ type CorruptError struct {
 	resume    int64 // where to look for the next frame that is whole
 	wrongFile bool  // nothing in the file can be trusted
 	gone      bool  // a whole segment behind After is missing
+	passing   bool  // the disk may read it the next time
 }
 
 func (e *CorruptError) Error() string {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 var (
@@ -41,6 +42,7 @@ type disk struct {
 type inode struct {
 	seen, platter []byte
 	dirty         []change
+	bad           func(page int64) bool // pages that cannot be read; nil: none
 }
 
 // change is an unsynced write, or a cut to size when data is nil.
@@ -225,6 +227,11 @@ type handle struct {
 func (h *handle) ReadAt(b []byte, off int64) (int, error) {
 	if off >= int64(len(h.in.seen)) {
 		return 0, io.EOF
+	}
+	for p := off / page; h.in.bad != nil && p <= (off+int64(len(b))-1)/page; p++ {
+		if h.in.bad(p) {
+			return 0, syscall.EIO
+		}
 	}
 	n := copy(b, h.in.seen[off:])
 	if n < len(b) {

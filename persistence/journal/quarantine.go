@@ -155,6 +155,7 @@ func missing(dir string, h header, last uint64, chain [sha256.Size]byte) *segmen
 
 // Quarantine sets aside what is damaged in the segment that a read complained of,
 // so that reads skip it, and returns that segment's gaps. The file stays as it is.
+// What could not be read and can be read now is left alone.
 func (j *Journal) Quarantine(damage *CorruptError) ([]Gap, error) {
 	if j.readOnly {
 		return nil, fmt.Errorf("%s: %w", j.o.Dir, ErrReadOnly)
@@ -176,7 +177,7 @@ func (j *Journal) Quarantine(damage *CorruptError) ([]Gap, error) {
 		return nil, nil // dropped meanwhile
 	}
 	l := &loader{files: j.o.fs, dir: j.o.Dir, building: j.o.Building, mode: quarantine, older: slices.Clone(v.older)}
-	if err := l.again(k); err != nil {
+	if err := l.again(k, damage.passing); err != nil {
 		return nil, err
 	}
 	j.replace(v.older[k], l.older[k])
@@ -184,8 +185,8 @@ func (j *Journal) Quarantine(damage *CorruptError) ([]Gap, error) {
 }
 
 // again reads segment k, whose end is known, once more and sets aside what is
-// damaged.
-func (l *loader) again(k int) error {
+// damaged; passing: if anything is.
+func (l *loader) again(k int, passing bool) error {
 	old := l.older[k]
 	size, err := sizeOf(l.files, old.path)
 	if err != nil {
@@ -197,6 +198,9 @@ func (l *loader) again(k int) error {
 	s, err := l.salvage(old.path, old.header, &link{old.last, old.chain, true}, k, nil)
 	if err != nil {
 		return err
+	}
+	if passing && len(s.faults) == 0 {
+		return nil
 	}
 	if len(s.gaps) == 0 { // in what stands behind the events
 		s.lose(span{from: s.end, to: s.bytes, first: s.last + 1})

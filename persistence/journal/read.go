@@ -193,7 +193,7 @@ func (c *cursor) event(f *frame, from uint64, visit func(access.Event) error) er
 
 func (s *segment) fault(path string, pos int64, last uint64, err error) error {
 	if isDamage(err) {
-		return &CorruptError{Path: path, Offset: pos, After: last, Why: err.Error()}
+		return &CorruptError{Path: path, Offset: pos, After: last, Why: err.Error(), passing: errors.Is(err, errUnreadable)}
 	}
 	return fmt.Errorf("cannot read %s after event %d: %w; check the disk", path, last, err)
 }

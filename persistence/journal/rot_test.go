@@ -20,14 +20,20 @@ import (
 // in memory, and its events.
 func manySegments(t testing.TB) (map[string][]byte, []access.Event) {
 	t.Helper()
+	return segmentsOf(t, 1200)
+}
+
+// segmentsOf is manySegments, each of so many bytes, the newest nearly, too.
+func segmentsOf(t testing.TB, bytes int64) (map[string][]byte, []access.Event) {
+	t.Helper()
 	d := newDisk(1)
-	j, err := Open(Options{Dir: "j", Building: "b", SegmentBytes: 1200, fs: d})
+	j, err := Open(Options{Dir: "j", Building: "b", SegmentBytes: bytes, fs: d})
 	if err != nil {
 		t.Fatal(err)
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var all []access.Event
-	for len(j.Segments()) < 8 {
+	for len(j.Segments()) < 8 || j.view().active.end < bytes-2*page {
 		batch := make([]access.Event, 1+rnd.IntN(6))
 		for i := range batch {
 			batch[i] = grant(uint64(len(all) + i + 1))

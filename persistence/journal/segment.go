@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -113,10 +114,14 @@ func readHeader(f file, path, building string, first uint64) (header, error) {
 		return header{}, readError(path, err)
 	}
 	b := make([]byte, min(headerLen, size))
+	damage := &CorruptError{Path: path, After: first - 1}
 	if _, err := f.ReadAt(b, 0); err != nil && len(b) > 0 {
+		if errors.Is(err, syscall.EIO) {
+			damage.Why = "the disk cannot read its header"
+			return header{}, damage
+		}
 		return header{}, readError(path, err)
 	}
-	damage := &CorruptError{Path: path, After: first - 1}
 	h, err := decodeHeader(b)
 	switch {
 	case errors.Is(err, ErrVersion):

@@ -413,6 +413,9 @@ func (d *Daemon) Start(edge ...supervisor.ChildSpec) error {
 	if d.recovered != nil {
 		d.Building.NoteStore(d.recovered.Error())
 	}
+	if d.journal != nil {
+		d.journal.alarm(d.Building.NoteJournalDamage)
+	}
 	if err := d.Building.Start(edge...); err != nil {
 		d.ends(EndRefused)
 		return errors.Join(err, d.close())

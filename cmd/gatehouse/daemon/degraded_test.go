@@ -101,8 +101,9 @@ func TestADamagedJournalGoesOn(t *testing.T) {
 	records := 0
 	for life := range 2 {
 		h.start()
-		if err := h.d.Degraded(); err != nil || !h.d.Building.Health().Ready {
-			t.Errorf("degraded: %v, %+v", err, h.d.Building.Health())
+		health := h.d.Building.Health()
+		if err := h.d.Degraded(); err != nil || health.Ready != (life > 0) || strings.Contains(strings.Join(health.Degraded, "\n"), "damage was set aside") != (life == 0) {
+			t.Errorf("life %d: degraded: %v, %+v; the alarm is of the life that set it aside", life, err, health)
 		}
 		h.card("front", knownCard)
 		h.wantReleased("front", true)
@@ -125,6 +126,25 @@ func TestADamagedJournalGoesOn(t *testing.T) {
 		h.stop()
 		h.wantSame(before, segment)
 	}
+}
+
+// Damage that a read meets while the building runs is set aside then, and is an
+// alarm from then on.
+func TestTheJournalIsDamagedMeanwhile(t *testing.T) {
+	h := newHouse(t)
+	h.start()
+	h.card("front", knownCard)
+	if health := h.d.Building.Health(); !health.Ready {
+		t.Fatalf("%+v", health)
+	}
+	h.damageJournal()
+	if _, err := h.d.Journal.Read(0, 1000); err != nil {
+		t.Fatal(err)
+	}
+	if health := h.d.Building.Health(); health.Ready || len(health.Degraded) != 1 || !strings.Contains(health.Degraded[0], "damage was set aside") {
+		t.Errorf("%+v", health)
+	}
+	h.stop()
 }
 
 func wantDegraded(t *testing.T, h *house, store, journal bool) {

@@ -20,6 +20,27 @@ type liveJournal struct {
 	strict bool // damage stays an error
 	stamp  func(*access.Event)
 	log    zerolog.Logger
+
+	mu     sync.Mutex
+	damage error           // that was set aside in this life
+	tell   func(why error) // of it; nil: nobody yet
+}
+
+// alarm tells of damage that was set aside, also of what was before tell was there.
+func (l *liveJournal) alarm(tell func(why error)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tell = tell; l.damage != nil {
+		tell(l.damage)
+	}
+}
+
+func (l *liveJournal) note(damage error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.damage = damage; l.tell != nil {
+		l.tell(damage)
+	}
 }
 
 // Read reads events from disk.
@@ -70,6 +91,7 @@ func (l *liveJournal) mending(read func() error) error {
 func (l *liveJournal) record(damage error, gaps []journal.Gap) error {
 	if damage != nil {
 		l.log.Error().Err(damage).Int("gaps", len(gaps)).Msg("journal damage set aside; it goes on")
+		l.note(damage)
 	}
 	for part := range slices.Chunk(gaps, journal.MaxBatch) {
 		events := make([]access.Event, len(part))
