@@ -40,11 +40,13 @@ type Retention interface {
 
 // Removal is what goes from the journal: all events up to Through, 0 for none.
 // Lost of them, from First on, go only for want of space. Pressed: less is free
-// than should be, whatever goes.
+// than should be, whatever goes. Doubt says why what is too old stays: the clock is
+// not believed.
 type Removal struct {
 	Through     uint64
 	First, Lost uint64
 	Pressed     bool
+	Doubt       error
 }
 
 // Chores are what a building does beside its doors; what is nil is not done.

@@ -65,6 +65,7 @@ type Config struct {
 	// Missing lists devices that the wiring has to do without, in plain words.
 	Missing  []string
 	Clock    access.ClockQuality
+	AskClock func() access.ClockQuality // of the moment; nil: always Clock
 	Executor supervisor.Executor
 	Log      zerolog.Logger
 	OnFatal  func(supervisor.Reason)

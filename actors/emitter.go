@@ -20,10 +20,17 @@ func (e *emitter) emit(ev access.Event) {
 	e.b.record(ev)
 }
 
+func (b *Building) clock() access.ClockQuality {
+	if b.cfg.AskClock != nil {
+		return b.cfg.AskClock()
+	}
+	return b.cfg.Clock
+}
+
 // record hands a numbered event to the journal. It never blocks.
 func (b *Building) record(ev access.Event) {
 	now := b.exec.Now()
-	ev.Time, ev.Mono, ev.Clock = now.UTC(), now.Sub(b.began), b.cfg.Clock
+	ev.Time, ev.Mono, ev.Clock = now.UTC(), now.Sub(b.began), b.clock()
 	b.count(ev)
 	if b.cfg.OnEvent != nil {
 		b.cfg.OnEvent(ev)

@@ -72,7 +72,7 @@ func (r *retainer) chosen(c *supervisor.Context, what Removal) error {
 	case what.Pressed:
 		r.state(errors.New("the disk of the journal has too little room, and no more events can go; give it more"))
 	default:
-		r.state(nil)
+		r.state(what.Doubt)
 	}
 	if what.Through == 0 {
 		return nil

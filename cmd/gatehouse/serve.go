@@ -86,7 +86,7 @@ func (h *host) run() error {
 	h.exec = supervisor.NewReal(h.p.boot)
 	d, err := daemon.Open(daemon.Options{
 		Site: h.site, Data: data, Executor: h.exec, Drivers: h.drivers, Log: h.log,
-		Clock: access.ClockUnknown, Boot: h.p.boot, OnEvent: h.onEvent, Bind: h.bind,
+		AskClock: daemon.MachineClock, Boot: h.p.boot, OnEvent: h.onEvent, Bind: h.bind,
 	})
 	if err != nil {
 		h.unbind()

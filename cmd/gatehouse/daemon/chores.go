@@ -30,6 +30,7 @@ func (d *Daemon) chores() (c actors.Chores, err error) {
 		}
 		c.Retention = &liveRetention{
 			conf: in.Journal.Retention, journal: d.journal, dir: d.journalDir(), free: free, archive: d.archive,
+			clock: d.clock, began: d.opts.Executor.Now(),
 		}
 	}
 	return c, nil

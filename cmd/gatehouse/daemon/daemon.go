@@ -39,7 +39,8 @@ type Options struct {
 	Drivers  []devices.Driver
 	Log      zerolog.Logger
 	Clock    access.ClockQuality
-	Boot     uint64 // tells the lives of the daemon apart
+	AskClock func() access.ClockQuality // how far the time can be trusted now; nil: always Clock
+	Boot     uint64                     // tells the lives of the daemon apart
 	// Machine tells the starts of the machine apart; "": starts of the daemon are not
 	// counted.
 	Machine string
@@ -345,7 +346,14 @@ func (d *Daemon) openJournal() error {
 
 // stamp gives an event that no actor sends its time.
 func (d *Daemon) stamp(e *access.Event) {
-	e.Time, e.Clock = d.opts.Executor.Now().UTC(), d.opts.Clock
+	e.Time, e.Clock = d.opts.Executor.Now().UTC(), d.clock()
+}
+
+func (d *Daemon) clock() access.ClockQuality {
+	if d.opts.AskClock != nil {
+		return d.opts.AskClock()
+	}
+	return d.opts.Clock
 }
 
 // build makes the tree, not yet running.
@@ -376,7 +384,7 @@ func (d *Daemon) build(wiring map[access.DoorID]actors.Wiring, fire []devices.In
 	d.Building, err = actors.New(actors.Config{
 		Name: d.opts.Site.Building.ID, Boot: d.opts.Boot, Rules: compiled, Directory: d.people, Memory: d.memory,
 		Wiring: wiring, Fire: fire, Buses: d.buses(), Journal: d.Journal, Store: s, Index: index.New(IndexDir(d.opts.Data), d.Journal), Occupancy: occupancy, Chores: chores, Degraded: degraded, Missing: d.missing,
-		Clock: d.opts.Clock, Executor: d.opts.Executor, Log: d.opts.Log, OnEvent: d.opts.OnEvent, OnFatal: d.opts.OnFatal,
+		Clock: d.opts.Clock, AskClock: d.opts.AskClock, Executor: d.opts.Executor, Log: d.opts.Log, OnEvent: d.opts.OnEvent, OnFatal: d.opts.OnFatal,
 		Probe: d.opts.Probe, Started: d.started(),
 	})
 	return err
@@ -429,7 +437,7 @@ func (d *Daemon) record() {
 	if d.journal == nil || d.store == nil {
 		return
 	}
-	events, err := RecordChanges(d.store.s, d.journal.Commit, d.opts.Clock)
+	events, err := RecordChanges(d.store.s, d.journal.Commit, d.clock())
 	if err != nil {
 		d.opts.Log.Error().Err(err).Msg("not recorded")
 	}

@@ -488,6 +488,47 @@ func TestAFileThatVanishedFromTheArchive(t *testing.T) {
 	n.stop()
 }
 
+// A clock that nobody keeps right drops nothing by age: an alarm says so, until it is
+// right. Live events say how far their time can be trusted. What goes for want of
+// size asks no clock.
+func TestRetentionDoesNotBelieveAnyClock(t *testing.T) {
+	for name, maxMB := range map[string]uint64{"by age": 0, "by size as well": 1} {
+		t.Run(name, func(t *testing.T) {
+			n := nightHouse(t, 5, time.Hour*48)
+			n.site.Archive = site.Archive{}
+			n.site.Journal.Retention = site.Retention{Days: 1, MaxMB: maxMB}
+			clock, change := access.ClockUnsynchronised, n.change
+			n.change = func(o *daemon.Options) {
+				change(o)
+				o.AskClock = func() access.ClockQuality { return clock }
+			}
+			list := n.segments()
+			n.start()
+			n.sim.Advance(2 * time.Minute)
+			alarm := n.newest(access.KindRetentionDegraded)
+			if !strings.Contains(alarm.Detail, "events older than retention.days (1) stay: nothing keeps the machine's clock right") || alarm.Clock != clock {
+				t.Errorf("%+v", alarm)
+			}
+			if n.d.Building.Health().Ready {
+				t.Error("ready")
+			}
+			if left := len(n.segments()); maxMB == 0 && left < len(list) || maxMB > 0 && (left >= len(list) || left < 2) {
+				t.Errorf("%d of %d segments are left", left, len(list))
+			}
+			clock = access.ClockSynchronised
+			n.sim.Advance(2 * time.Minute)
+			if e := n.newest(access.KindRetentionRestored); e.Clock != clock {
+				t.Errorf("%+v", e)
+			}
+			n.wantReady()
+			if left := n.segments(); len(left) != 1 {
+				t.Errorf("%d segments are left", len(left))
+			}
+			n.stop()
+		})
+	}
+}
+
 // A disk that fills up while the archive is not there: the oldest events go, as few
 // as must, with a gap record of exactly those, and an alarm until there is room.
 func TestWantOfSpace(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"gatehouse/access"
 	"gatehouse/actors"
 	"gatehouse/cmd/gatehouse/site"
 	"gatehouse/persistence/journal"
@@ -17,6 +18,9 @@ type liveRetention struct {
 	dir     string
 	free    func(dir string) (bytes int64, err error)
 	archive *liveArchive // nil: nobody has to take events before they go
+	clock   func() access.ClockQuality
+	began   time.Time // the daemon
+	trust   clockTrust
 }
 
 // Choose says what may go at the time now.
@@ -34,7 +38,14 @@ func (l *liveRetention) Choose(now time.Time) (actors.Removal, error) {
 		taken = l.archive.reached(list)
 	}
 	all := keep.Choose(list, now, taken, needed)
-	out := actors.Removal{Through: all.Through, Lost: all.Untaken, Pressed: all.Bytes < needed}
+	var doubt error
+	if err := l.trust.doubt(now, now.Sub(l.began), newestOf(list), l.clock()); err != nil {
+		keep.Age = 0
+		if young := keep.Choose(list, now, taken, needed); young.Through < all.Through {
+			all, doubt = young, fmt.Errorf("events older than retention.days (%d) stay: %w", l.conf.Days, err)
+		}
+	}
+	out := actors.Removal{Through: all.Through, Lost: all.Untaken, Pressed: all.Bytes < needed, Doubt: doubt}
 	if l.archive == nil {
 		if inTime := keep.Choose(list, now, taken, 0); all.Through > inTime.Through {
 			out.Lost = all.Through - max(inTime.Through, list[0].First-1)
@@ -44,6 +55,16 @@ func (l *liveRetention) Choose(now time.Time) (actors.Removal, error) {
 		out.First = out.Through - out.Lost + 1
 	}
 	return out, nil
+}
+
+// newestOf is the time of a journal's newest event.
+func newestOf(list []journal.Segment) (newest time.Time) {
+	for _, s := range list {
+		if s.Events > 0 {
+			newest = s.Newest
+		}
+	}
+	return newest
 }
 
 // needed is how many bytes have to be freed.
