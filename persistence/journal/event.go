@@ -58,9 +58,20 @@ type payloadWriter struct {
 
 func (w *payloadWriter) number(field protowire.Number, v uint64) {
 	if v != 0 {
-		w.b = protowire.AppendTag(w.b, field, protowire.VarintType)
-		w.b = protowire.AppendVarint(w.b, v)
+		w.head(field, protowire.VarintType, v)
 	}
+}
+
+// head appends a field's tag and a number, in its own words for the small ones,
+// which most are.
+func (w *payloadWriter) head(field protowire.Number, wire protowire.Type, v uint64) {
+	const oneByte = 0x80
+	tag := protowire.EncodeTag(field, wire)
+	if tag < oneByte && v < oneByte {
+		w.b = append(w.b, byte(tag), byte(v))
+		return
+	}
+	w.b = protowire.AppendVarint(protowire.AppendVarint(w.b, tag), v)
 }
 
 func (w *payloadWriter) text(field protowire.Number, s string) {
@@ -72,8 +83,8 @@ func (w *payloadWriter) text(field protowire.Number, s string) {
 }
 
 func (w *payloadWriter) put(field protowire.Number, s string) {
-	w.b = protowire.AppendTag(w.b, field, protowire.BytesType)
-	w.b = protowire.AppendString(w.b, s)
+	w.head(field, protowire.BytesType, uint64(len(s)))
+	w.b = append(w.b, s...)
 }
 
 // appendEvent appends e's payload, at most maxPayload bytes, and reports how many

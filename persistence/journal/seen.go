@@ -29,10 +29,11 @@ type originKey struct {
 type mark struct{ number, seq uint64 }
 
 // table has the marks of one sort of keys, and those that the batch under way
-// replaced.
+// replaced. The last one lies beside the map: events of one key come in rows.
 type table[K comparable] struct {
 	marks map[K]mark
 	old   []replaced[K]
+	last  replaced[K] // not in marks yet; number 0: none
 }
 
 type replaced[K comparable] struct {
@@ -40,17 +41,36 @@ type replaced[K comparable] struct {
 	mark
 }
 
+func (t *table[K]) number(key K) uint64 {
+	if t.last.number > 0 && t.last.key == key {
+		return t.last.number
+	}
+	return t.marks[key].number
+}
+
 func (t *table[K]) put(key K, m mark) {
-	t.old = append(t.old, replaced[K]{key, t.marks[key]})
-	t.marks[key] = m
+	if t.last.number == 0 || t.last.key != key {
+		t.settle()
+		t.old = append(t.old, replaced[K]{key, t.marks[key]})
+	}
+	t.last = replaced[K]{key, m}
+}
+
+func (t *table[K]) settle() {
+	if t.last.number > 0 {
+		t.marks[t.last.key] = t.last.mark
+		t.last = replaced[K]{}
+	}
 }
 
 func (t *table[K]) keep() {
+	t.settle()
 	t.old = t.old[:0]
 	prune(t.marks)
 }
 
 func (t *table[K]) revert() {
+	t.last = replaced[K]{}
 	for _, r := range slices.Backward(t.old) {
 		if r.number == 0 {
 			delete(t.marks, r.key)
@@ -81,10 +101,10 @@ func keysOf(e *access.Event) (sourceKey, originKey) {
 // than the last, or its row of the recording already has an event of this kind.
 func (s *seen) repeat(e *access.Event) bool {
 	source, origin := keysOf(e)
-	if n := e.Source.Number; n != 0 && n <= s.sources.marks[source].number {
+	if n := e.Source.Number; n != 0 && n <= s.sources.number(source) {
 		return true
 	}
-	return e.Origin.Order != 0 && e.Origin.Order <= s.origins.marks[origin].number
+	return e.Origin.Order != 0 && e.Origin.Order <= s.origins.number(origin)
 }
 
 // note remembers that e is to be kept as seq. keep or revert ends the batch.
