@@ -38,3 +38,17 @@ func (b *Building) record(ev access.Event) {
 	b.intake.offer(ev)
 	b.journal.Send(wake{})
 }
+
+// Emitter records the events of a source that is no actor of this package. It is
+// not safe for concurrent use, and no two of the same name and run may be used.
+type Emitter struct{ em *emitter }
+
+// Emitter is for the source of this name; run tells its lives within a boot apart.
+func (b *Building) Emitter(name string, run uint64) Emitter { return Emitter{b.emitter(name, run)} }
+
+// Emit hands an event to the journal: it is numbered, gets its time, and waits for
+// the disk in a bounded queue. It never blocks.
+func (e Emitter) Emit(ev access.Event) { e.em.emit(ev) }
+
+// Waiting is how many events are not yet on disk.
+func (b *Building) Waiting() int { return b.intake.depth() }

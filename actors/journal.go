@@ -119,7 +119,9 @@ func (r *recorder) committed(c *supervisor.Context, done supervisor.TaskDone) {
 		r.em.emit(access.Event{Kind: access.KindJournalRestored})
 		r.b.cfg.Log.Info().Msg("journal restored")
 	}
-	r.announce(c, done.Value.([]access.Event))
+	batch := done.Value.([]access.Event)
+	r.announce(c, batch)
+	r.b.intake.reuse(batch)
 	r.next(c)
 }
 
