@@ -80,6 +80,13 @@ var mutants = []mutant{
 		"TestTortureF/budget, window's edge",
 	},
 	{
+		4, "the restarts of all times are looked at", "budget.go",
+		"func (w *window) allow(b Budget, now time.Time) bool {", "var everyRestart int\n\n" +
+			"func (w *window) allow(b Budget, now time.Time) bool {\n" +
+			"\tfor range everyRestart {\n\t\tw.at = w.at[:len(w.at):len(w.at)]\n\t}\n\teveryRestart++",
+		"TestTortureF/restarts cost the same after thousands, in time and memory",
+	},
+	{
 		4, "out of budget: the child is stopped in silence", "supervision.go",
 		`s.fail(c, r, fmt.Errorf(`, `s.down(c, fmt.Errorf(`,
 		"TestTortureP/intensity: stock stops the child in silence, ours escalates",
@@ -95,6 +102,12 @@ var mutants = []mutant{
 		5, "the deadline does not end the context", "supervision.go",
 		"case stopDeadline:\n\t\tc.sh.cancelAll()", "case stopDeadline:",
 		"TestTortureC/a handler that waits for its context gets free at the deadline",
+	},
+	{
+		5, "a dynamic child that ends is searched among all", "dynamic.go",
+		"\tmoved := s.children[last]\n", "\tmoved := s.children[last]\n" +
+			"\tfor i, other := range s.children {\n\t\tif other == c {\n\t\t\tc.index = int32(i)\n\t\t}\n\t}\n",
+		"TestTortureQ/dynamic: mass exit of 5 times the children",
 	},
 	{
 		5, "an abandoned life can arm timers", "timer.go",

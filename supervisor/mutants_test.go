@@ -139,6 +139,10 @@ func (m *mutant) run(dir string) (how string, err error) {
 	if err != nil {
 		return "", err
 	}
+	defer os.Unsetenv(planted)
+	if err := os.Setenv(planted, filepath.Join(dir, m.file)); err != nil {
+		return "", err
+	}
 	v := goTest(exactly(m.by), "-overlay", overlay)
 	switch how = v.of(m.by); how {
 	case "fails", "panics", "times out":
@@ -180,11 +184,15 @@ type verdict struct {
 	output string
 }
 
+// planted names, in the environment, the file with the fault in it, for a test
+// that builds the package itself.
+const planted = "PLANTED_FAULT"
+
 // quickBuild leaves inlining out, which is nearly half of the time that compiling takes.
 const quickBuild = "-gcflags=gatehouse/supervisor/...=-l"
 
 func goTest(pattern string, more ...string) verdict {
-	args := append([]string{"test", "-json", "-vet=off", quickBuild, "-count=1", "-timeout=60s", "-run", pattern}, more...)
+	args := append([]string{"test", "-json", "-vet=off", quickBuild, "-count=1", "-timeout=2m", "-run", pattern}, more...)
 	cmd := exec.Command("go", append(args, ".")...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -2,13 +2,11 @@ package supervisor_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"gatehouse/supervisor"
-	"gatehouse/supervisor/supervisortest"
 )
 
 // The numbers that the contract promises and that no other test would miss.
@@ -84,65 +82,6 @@ func TestPromisedStack(t *testing.T) {
 	w.do("a", func(ctx) error { deep(90); return nil })
 	w.advance(0)
 	equal(t, "stack", 4<<10, len(w.events.of(supervisor.EventExited, "a")[0].Reason.Stack))
-}
-
-// TestManyTimers: a key is found among 16,384 as among a few.
-func TestManyTimers(t *testing.T) {
-	arm := func(keys int) func() {
-		w := simWorld(t)
-		w.start(spec{Children: kids{w.log.Child("a", probe{})}})
-		key := make([]string, keys)
-		for i := range key {
-			key[i] = fmt.Sprintf("session %06d", i)
-		}
-		w.inside("a", func(c ctx) {
-			for _, k := range key {
-				c.After(k, time.Hour)
-			}
-		})
-		equal(t, "timers", int64(keys), w.node("a").Timers)
-		return func() {
-			w.inside("a", func(c ctx) {
-				for i := range 512 {
-					k := key[i*37%keys]
-					equal(t, "was there", true, c.CancelTimer(k))
-					c.After(k, time.Hour)
-				}
-			})
-		}
-	}
-	if r := supervisortest.Ratio(arm(16384), arm(8)); r > 15 {
-		t.Errorf("16,384 timers cost %.1f times as much each as 8", r)
-	}
-}
-
-// TestManyWorkers: a name is found among 4,096 as among a few.
-func TestManyWorkers(t *testing.T) {
-	ask := func(names int) func() {
-		w := simWorld(t, holdAll)
-		w.start(spec{Children: kids{w.log.Child("a", probe{})}})
-		w.inside("a", func(c ctx) {
-			for i := range names {
-				equal(t, "started", nil, c.Task(fmt.Sprintf("task %06d", i), 0, nothingToDo))
-			}
-		})
-		last := fmt.Sprintf("task %06d", names-1)
-		t.Cleanup(func() {
-			for i := range names {
-				w.sim.Release("root/a", fmt.Sprintf("task %06d", i))
-			}
-		})
-		return func() {
-			w.inside("a", func(c ctx) {
-				for range 1000 {
-					equal(t, "runs", true, errors.Is(c.Task(last, 0, nothingToDo), supervisor.ErrWorkerRuns))
-				}
-			})
-		}
-	}
-	if r := supervisortest.Ratio(ask(4096), ask(4)); r > 10 {
-		t.Errorf("4,096 workers cost %.1f times as much each as 4", r)
-	}
 }
 
 func nothingToDo(context.Context) (any, error) { return nil, nil }

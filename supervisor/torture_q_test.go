@@ -12,22 +12,26 @@ import (
 )
 
 // TestTortureQ is about scale. What can be counted is counted: rounds of the
-// simulation and allocations. Work that leaves neither, such as a search
-// through siblings, shows as a ratio of medians; that is left out under the
-// race detector, as are the largest trees.
+// simulation, allocations, and how often each statement of the runtime runs
+// (scale_test.go). Moving memory leaves nothing of that behind and shows as a
+// ratio of medians only, far beyond the bound. The last two are left out under
+// the race detector, as are the largest trees.
 func TestTortureQ(t *testing.T) {
 	torture(
 		t, 8,
 		tortureCase{name: "static: start and stop are linear to 100,000", run: staticLinear},
 		tortureCase{name: "static: a child of 100,000 takes the memory of one of 1,000", run: memoryLinear},
-		tortureCase{name: "static: mass exit of 5 times the children", run: massExit(supervisor.OneForOne, supervisor.Permanent)},
-		tortureCase{name: "dynamic: mass exit of 5 times the children", run: massExit(supervisor.Dynamic, supervisor.Temporary)},
+		tortureCase{name: "static: mass exit of 5 times the children", run: massExit(supervisor.OneForOne, supervisor.Permanent, "static crowd")},
+		tortureCase{name: "dynamic: mass exit of 5 times the children", run: massExit(supervisor.Dynamic, supervisor.Temporary, "dynamic crowd")},
 		tortureCase{name: "dynamic: start and stop are linear", run: dynamicLinear},
 		tortureCase{name: "dynamic: what a child brought is not kept after it", run: dynamicForgetsAll},
 		tortureCase{name: "a restart costs the same among 20,000 siblings", run: oneAmongMany},
-		tortureCase{name: "one for all: the plan is linear", run: planLinear(supervisor.OneForAll)},
-		tortureCase{name: "rest for one: the plan is linear", run: planLinear(supervisor.RestForOne)},
+		tortureCase{name: "one for all: the plan is linear", run: planLinear(supervisor.OneForAll, "one for all")},
+		tortureCase{name: "rest for one: the plan is linear", run: planLinear(supervisor.RestForOne, "rest for one")},
 		tortureCase{name: "lookups do not depend on the number of places", run: lookups},
+		tortureCase{name: "a timer's key is found among thousands as among a few", run: linearStory("timers")},
+		tortureCase{name: "a worker's name is found among thousands as among a few", run: linearStory("workers")},
+		tortureCase{name: "control: work that is not linear is seen", run: storiesBite},
 		tortureCase{name: "count and show 2,000 children while some restart", run: countWhileRestarting},
 	)
 }
@@ -58,6 +62,7 @@ func atMost(t *testing.T, what string, most float64, a, b func()) {
 	var r float64
 	for range 3 {
 		if r = supervisortest.Ratio(a, b); r <= most {
+			t.Logf("%s: %.1f times as long", what, r)
 			return
 		}
 	}
@@ -122,6 +127,11 @@ func (w *world) cost(f func()) price {
 	}
 }
 
+// linearStory is a case of which all is told by the counts.
+func linearStory(story string) func(*testing.T, *world) {
+	return func(t *testing.T, _ *world) { linearWork(t, story) }
+}
+
 // flat demands that the large one costs no more than the small one, each of its
 // own, give or take a quarter.
 func flat(t *testing.T, what string, small, large price) {
@@ -162,7 +172,8 @@ func linear(t *testing.T, strategy supervisor.Strategy) {
 	run := func(n int) func() {
 		return func() { t.Run("timed", func(t *testing.T) { crowd(t, strategy, supervisor.Permanent, n) }) }
 	}
-	atMost(t, "start and stop of 20 times the children", 60, run(20_000), run(1000))
+	// 20 times as long, up to twice that where caches are small; the square is 400.
+	atMost(t, "start and stop of 20 times the children", 100, run(20_000), run(1000))
 }
 
 func memoryLinear(t *testing.T, _ *world) {
@@ -196,34 +207,23 @@ func (w *world) places(n int) (refs []supervisor.Ref) {
 }
 
 // massExit: OTP demands that 5 times the children take less than 12 times as
-// long; less than 8 is our word.
-func massExit(strategy supervisor.Strategy, restart supervisor.Restart) func(*testing.T, *world) {
-	const few, many = 1000, 5000
+// long; less than 8 is our word. Here no statement may run 8 times as often; the
+// time is a row of make bench-supervisor.
+func massExit(strategy supervisor.Strategy, restart supervisor.Restart, story string) func(*testing.T, *world) {
 	return func(t *testing.T, _ *world) {
-		exit := func(n int) (price, func()) {
+		linearWork(t, story)
+		exit := func(n int) price {
 			w := crowd(t, strategy, restart, n)
 			refs := w.places(n)
-			again := func() { crashAll(w, refs) }
-			p := w.cost(again).per(n)
+			p := w.cost(func() { crashAll(w, refs) }).per(n)
 			want := int64(n)
 			if strategy == supervisor.Dynamic {
 				want = 0
 			}
 			equal(t, "actors", want+1, w.sys.Ledger().Actors)
-			if strategy == supervisor.Dynamic { // they are gone: a new crowd each time
-				again = func() {
-					t.Run("timed", func(t *testing.T) {
-						w := crowd(t, strategy, restart, n)
-						crashAll(w, w.places(n))
-					})
-				}
-			}
-			return p, again
+			return p
 		}
-		small, againSmall := exit(few)
-		large, againLarge := exit(many)
-		flat(t, "mass exit", small, large)
-		atMost(t, "mass exit of 5 times the children", 8, againLarge, againSmall)
+		flat(t, "mass exit", exit(1000), exit(5000))
 	}
 }
 
@@ -255,12 +255,14 @@ func dynamicForgetsAll(t *testing.T, w *world) {
 		w.sim.Quiesce()
 		equal(t, id, false, w.ref(id).Valid())
 	}
-	for i := range 100 {
+	// The registry has 1,024 maps, each of which takes memory when it is first used.
+	const warm = 10_000
+	for i := range warm {
 		one(i)
 	}
 	before := liveHeap()
 	for i := range 2000 {
-		one(100 + i)
+		one(warm + i)
 	}
 	if grown := int64(liveHeap()) - int64(before); grown > 512<<10 { // of 2 MiB
 		t.Errorf("2,000 children that are gone left %d bytes", grown)
@@ -270,7 +272,11 @@ func dynamicForgetsAll(t *testing.T, w *world) {
 }
 
 func oneAmongMany(t *testing.T, _ *world) {
-	for _, strategy := range []supervisor.Strategy{supervisor.OneForOne, supervisor.Dynamic} {
+	for strategy, story := range map[supervisor.Strategy]string{
+		supervisor.OneForOne: "static restarts, one by one",
+		supervisor.Dynamic:   "dynamic restarts, one by one",
+	} {
+		linearWork(t, story)
 		few, many := crowd(t, strategy, supervisor.Permanent, 10), crowd(t, strategy, supervisor.Permanent, largest()/5)
 		restart := func(w *world) func() {
 			r := w.ref("5")
@@ -284,50 +290,36 @@ func oneAmongMany(t *testing.T, _ *world) {
 		restart(few)()
 		restart(many)()
 		flat(t, "restart", few.cost(restart(few)), many.cost(restart(many)))
-		atMost(t, fmt.Sprint("a restart among many, strategy ", strategy), 3, restart(many), restart(few))
 		few.stop()
 		many.stop()
 	}
 }
 
 // planLinear: the first child's crash stops and starts all of them.
-func planLinear(strategy supervisor.Strategy) func(*testing.T, *world) {
+func planLinear(strategy supervisor.Strategy, story string) func(*testing.T, *world) {
 	return func(t *testing.T, _ *world) {
-		plan := func(n int) (*world, func()) {
+		linearWork(t, story)
+		each := func(n int) price {
 			w := crowd(t, strategy, supervisor.Permanent, n)
 			r := w.ref("0")
-			return w, func() { r.Send("crash"); w.advance(1) }
+			p := w.cost(func() { r.Send("crash"); w.advance(1) }).per(n)
+			equal(t, "lives of the last", uint64(2), w.node(fmt.Sprint(n-1)).Incarnation)
+			w.stop()
+			return p
 		}
-		few, planFew := plan(1000)
-		many, planMany := plan(largest() / 5)
-		flat(t, "plan", few.cost(planFew).per(1000), many.cost(planMany).per(largest()/5))
-		equal(t, "lives of the last", uint64(2), many.node(fmt.Sprint(largest()/5-1)).Incarnation)
-		atMost(t, "a plan of 20 times the children", 40, planMany, planFew)
-		few.stop()
-		many.stop()
+		flat(t, "plan", each(1000), each(largest()/5))
 	}
 }
 
 func lookups(t *testing.T, _ *world) {
+	linearWork(t, "lookups")
 	few, many := crowd(t, supervisor.Dynamic, supervisor.Permanent, 100), crowd(t, supervisor.Dynamic, supervisor.Permanent, largest())
-	paths := make([]string, 100)
-	for i := range paths {
-		paths[i] = fmt.Sprint("root/", i)
-	}
-	find := func(w *world) func() {
-		return func() {
-			for range 100 {
-				for _, p := range paths {
-					if !w.sys.Ref(p).Valid() {
-						t.Error("no", p)
-					}
-				}
-			}
+	find := func() {
+		if !many.sys.Ref("root/99").Valid() {
+			t.Error("no root/99")
 		}
 	}
-	equal(t, "allocations", 0.0, testing.AllocsPerRun(10, find(many)))
-	atMost(t, "find a path", 3, find(many), find(few))
-	// A supervisor finds its child: one that runs is not started again.
+	equal(t, "allocations", 0.0, testing.AllocsPerRun(1000, find))
 	ask := func(w *world) func() {
 		return func() {
 			for i := range 100 {
@@ -338,7 +330,6 @@ func lookups(t *testing.T, _ *world) {
 		}
 	}
 	flat(t, "ask", few.cost(ask(few)), many.cost(ask(many)))
-	atMost(t, "find a child", 3, ask(many), ask(few))
 	few.stop()
 	many.stop()
 }

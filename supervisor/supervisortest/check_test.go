@@ -77,7 +77,8 @@ func system(t *testing.T, do func(*supervisor.Context)) *supervisor.System {
 	return sys
 }
 
-// TestRatio sees a difference and none where there is none.
+// TestRatio sees a difference and none where there is none, if not at the first
+// try on a busy machine.
 func TestRatio(t *testing.T) {
 	work := func(n int) func() {
 		return func() {
@@ -90,10 +91,16 @@ func TestRatio(t *testing.T) {
 			}
 		}
 	}
-	if r := supervisortest.Ratio(work(400_000), work(20_000)); r < 5 {
-		t.Errorf("20 times the work: ratio %v", r)
+	between := func(least, most float64, a, b func()) {
+		t.Helper()
+		var r float64
+		for range 9 {
+			if r = supervisortest.Ratio(a, b); least <= r && r <= most {
+				return
+			}
+		}
+		t.Errorf("ratio %v, want %v to %v", r, least, most)
 	}
-	if r := supervisortest.Ratio(work(100_000), work(100_000)); r < 0.3 || r > 3 {
-		t.Errorf("the same work: ratio %v", r)
-	}
+	between(5, 100, work(400_000), work(20_000))
+	between(0.3, 3, work(100_000), work(100_000))
 }

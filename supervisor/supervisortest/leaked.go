@@ -5,19 +5,18 @@ import (
 	"fmt"
 	"os"
 	"runtime/pprof"
-	"testing"
 )
 
 // leakProfile is the environment's word that this run must have Go's goroutine
 // leak profile: "make leakprofile" says it.
 const leakProfile = "LEAKPROFILE"
 
-// Main runs a package's tests, as TestMain. In a build that has Go's goroutine
+// Main runs a package's tests (a *testing.M), as TestMain. In a build that has Go's goroutine
 // leak profile (GOEXPERIMENT=goroutineleakprofile) the process fails when a
 // goroutine is left that can never go on: the garbage collector proves that
 // nobody can reach what it waits for. NoLeaks sees more, but only where a test
 // calls it.
-func Main(m *testing.M) {
+func Main(m interface{ Run() int }) {
 	code := m.Run()
 	if text := leaked(); text != "" {
 		fmt.Fprintln(os.Stderr, text)
