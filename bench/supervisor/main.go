@@ -28,7 +28,7 @@ func contests() []contest {
 		dynamicCrowd(), staticCrowd(),
 		tell(1, bounded), tell(4, bounded), tell(1, unbounded), tell(4, unbounded),
 		askOutside(), askInside(), fullMailbox(),
-		restart(), lateRestart(),
+		restart(), lateRestart(), massExit(),
 		tickCost(), drift(),
 	}
 }
