@@ -213,7 +213,7 @@ func (h *house) stopClean() {
 // machine those of this building, in a simulation those of the test before.
 func (h *house) accounts() supervisor.Ledger {
 	clock := supervisor.NewReal(1)
-	for range 100 {
+	for range 3000 {
 		if l := h.b.Ledger(); len(l.Unaccounted) == 0 {
 			return l
 		}

@@ -30,11 +30,11 @@ func TestAThousandIdleDoors(t *testing.T) {
 	h.contact(500).Set(true)
 	h.contact(500).Set(false)
 	waitUntil(t, exec, func() bool { return !h.lock(500).Released() && h.b.Health().Waiting == 0 })
-	waitUntil(t, exec, func() bool { return h.b.Ledger().Goroutines <= maxGoroutines })
-	l := h.accounts()
-	if l.Goroutines > maxGoroutines || len(l.Unaccounted) != 0 {
-		t.Errorf("%d goroutines when idle, at most %d: %+v", l.Goroutines, maxGoroutines, l)
-	}
+	var l supervisor.Ledger // once it is idle: turns that were just ending have ended
+	waitUntil(t, exec, func() bool {
+		l = h.b.Ledger()
+		return l.Goroutines <= maxGoroutines && len(l.Unaccounted) == 0
+	})
 	t.Logf("%d doors: %d actors, %d goroutines in the process, %.1f KiB live heap per door",
 		manyDoors, l.Actors, l.Goroutines, float64(liveHeap()-before)/manyDoors/1024)
 	h.stopClean()
@@ -69,14 +69,14 @@ func liveHeap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// waitUntil polls in real time, for at most ten seconds.
+// waitUntil polls in real time, for at most thirty seconds.
 func waitUntil(t testing.TB, exec supervisor.Executor, done func() bool) {
 	t.Helper()
-	for range 1000 {
+	for range 3000 {
 		if done() {
 			return
 		}
 		exec.Wait(nil, 10*time.Millisecond)
 	}
-	t.Fatal("it did not happen within ten seconds")
+	t.Fatal("it did not happen within thirty seconds")
 }

@@ -14,9 +14,6 @@ import (
 func TestAsk(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		w.start(spec{Children: kids{w.log.Child("a", probe{})}})
-		ask := func(f func(c ctx) error) (any, error) {
-			return w.ref("a").Ask(supervisortest.Do(f), 100*time.Millisecond)
-		}
 		for _, c := range []struct {
 			name  string
 			f     func(c ctx) error
@@ -35,7 +32,11 @@ func TestAsk(t *testing.T) {
 			{"taken and forgotten", func(c ctx) error { c.ReplyTo(); return nil }, nil, supervisor.ErrNoAnswer},
 			{"reply, then crash", func(c ctx) error { c.Reply(3); return supervisortest.ErrCrash }, 3, nil},
 		} {
-			value, err := ask(c.f)
+			patience := limit
+			if errors.Is(c.err, supervisor.ErrNoAnswer) {
+				patience = 100 * time.Millisecond
+			}
+			value, err := w.ref("a").Ask(supervisortest.Do(c.f), patience)
 			if value != c.value || !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
 				t.Errorf("%s: %v, %v", c.name, value, err)
 			}

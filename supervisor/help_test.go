@@ -26,7 +26,7 @@ type (
 )
 
 // limit is for asks that are meant to be answered.
-const limit = 10 * time.Second
+const limit = 30 * time.Second
 
 // world is a tree under test, on the machine or in simulation.
 type world struct {

@@ -138,7 +138,7 @@ func failedStart(bad kid, say string, is error) func(*testing.T, *world) {
 func startTimesOut(t *testing.T, w *world) {
 	gate := supervisortest.NewGate()
 	hang := w.log.Child("bad", probe{OnStart: func(ctx) error { gate.Pass(); return nil }})
-	hang.StartTimeout = 10 * time.Millisecond
+	hang.StartTimeout = 500 * time.Millisecond // it must have begun by then
 	err := w.try(spec{Children: kids{w.log.Child("a", probe{}), hang, w.log.Child("b", probe{})}})
 	if !errors.Is(err, supervisor.ErrStartTimeout) || !strings.Contains(err.Error(), "root/bad") {
 		t.Fatalf("error %v", err)

@@ -29,7 +29,7 @@ func TestTortureC(t *testing.T) {
 		tortureCase{name: "killed, clean, killed", sim: holdAll, run: killedCleanKilled},
 		tortureCase{name: "a child that ends by itself as the stop comes has a deadline", sim: holdAll, run: endingAtStop},
 		tortureCase{name: "a handler that waits for its context gets free at the deadline", on: onMachine, run: handlerHearsTheDeadline},
-		tortureCase{name: "a context made after the deadline has ended", on: onMachine, run: contextMadeLate},
+		tortureCase{name: "a context made after the deadline has ended", run: contextMadeLate},
 		tortureCase{name: "infinity: an actor is waited for", sim: holdAll, run: infinityWaits},
 		tortureCase{name: "infinity: a supervisor is waited for", sim: holdAll, run: infinityOfSupervisor},
 		tortureCase{name: "brutal: at once, without the Stop hook", on: onBoth, run: brutalStop},
@@ -109,17 +109,18 @@ func handlerHearsTheDeadline(t *testing.T, w *world) {
 // contextMadeLate: a handler that asks for its context only after the
 // deadline gets one that has ended.
 func contextMadeLate(t *testing.T, w *world) {
-	gate := supervisortest.NewGate()
 	a := w.log.Child("a", probe{})
 	a.StopDeadline = 5 * time.Millisecond
 	w.start(spec{Children: kids{a}})
-	w.do("a", func(c ctx) error { gate.Pass(); <-c.Context().Done(); return nil })
-	<-gate.Entered()
-	done := make(chan supervisor.StopReport)
-	go func() { done <- w.sys.Stop() }()
-	w.x.Wait(nil, 100*time.Millisecond) // after the deadline, within the grace
-	gate.Open()
-	equal(t, "abandoned", nil, (<-done).Abandoned)
+	var ended error
+	w.do("a", func(c ctx) error {
+		w.sim.Sleep(100 * time.Millisecond) // after the deadline, within the grace
+		ended = c.Context().Err()
+		return nil
+	})
+	w.advance(0)
+	equal(t, "abandoned", nil, w.sys.Stop().Abandoned)
+	equal(t, "the context", fmt.Sprint(context.Canceled), fmt.Sprint(ended))
 	w.stop()
 }
 

@@ -141,7 +141,7 @@ func startTimesOutAtRestart(t *testing.T, w *world) {
 		}
 		return nil
 	}})
-	a.StartTimeout = 300 * time.Millisecond
+	a.StartTimeout = time.Second // the third life must not have reached it below
 	a.Backoff = supervisor.Backoff{Min: time.Millisecond}
 	w.start(spec{Budget: escalating(9), Children: kids{a}})
 	w.send("a", supervisortest.Crash)

@@ -100,31 +100,39 @@ func TestWatchSleeps(t *testing.T) {
 func TestSlowOnTheMachine(t *testing.T) {
 	w := realWorld(t)
 	inReceive, inStop := supervisortest.NewGate(), supervisortest.NewGate()
-	w.watched(40*time.Millisecond, spec{Children: kids{
+	const limit = 100 * time.Millisecond
+	w.watched(limit, spec{Children: kids{
 		w.log.Child("quick", probe{}),
 		w.log.Child("a", probe{OnReceive: func(c ctx, _ any) error { hangInReceive(inReceive); return nil }}),
 		w.log.Child("z", probe{OnStop: func(ctx, supervisor.Reason) { hangInStop(inStop) }}),
 	}})
 	w.send("a", "hang")
 	w.send("z", supervisortest.End{})
-	w.wait("both", func() bool {
-		w.ref("quick").Send("hello")
-		return len(w.sys.Slow()) == 2 && len(w.events.of(supervisor.EventSlow, "")) == 2
-	})
-	for i, want := range []struct{ path, stack string }{{"a", "hangInReceive"}, {"z", "hangInStop"}} {
-		s := w.sys.Slow()[i]
-		if s.Path != "root/"+want.path || s.For < 40*time.Millisecond || !strings.Contains(s.Stack, want.stack) {
+	// On a busy machine a quick handler may be slow, too, so it is not counted.
+	slow := func(path string) (found []supervisor.Slow) {
+		for _, s := range w.sys.Slow() {
+			if s.Path == "root/"+path {
+				found = append(found, s)
+			}
+		}
+		return found
+	}
+	for _, want := range []struct{ path, stack string }{{"a", "hangInReceive"}, {"z", "hangInStop"}} {
+		w.wait(want.path, func() bool {
+			w.ref("quick").Send("hello")
+			return len(slow(want.path)) == 1 && len(w.events.of(supervisor.EventSlow, want.path)) == 1
+		})
+		if s := slow(want.path)[0]; s.For < limit || !strings.Contains(s.Stack, want.stack) {
 			t.Errorf("%+v", s)
 		}
-		e := w.events.of(supervisor.EventSlow, want.path)
-		if len(e) != 1 || e[0].Wait < 40*time.Millisecond || !strings.Contains(e[0].Detail, want.stack) {
+		if e := w.events.of(supervisor.EventSlow, want.path)[0]; e.Wait < limit || !strings.Contains(e.Detail, want.stack) {
 			t.Errorf("%+v", e)
 		}
-		if busy := w.node(want.path).Busy; busy < 40*time.Millisecond {
+		if busy := w.node(want.path).Busy; busy < limit {
 			t.Errorf("busy %v", busy)
 		}
 	}
-	if text := w.sys.Tree().String(); strings.Count(text, " busy=") != 2 {
+	if text := w.sys.Tree().String(); strings.Count(text, " busy=") < 2 {
 		t.Error(text)
 	}
 	inReceive.Open()
@@ -132,7 +140,7 @@ func TestSlowOnTheMachine(t *testing.T) {
 	w.wait("none", func() bool { return len(w.sys.Slow()) == 0 && w.node("a").Busy == 0 })
 	w.waitLife("z", 2)
 	w.stop()
-	equal(t, "once each", 2, len(w.events.of(supervisor.EventSlow, "")))
+	equal(t, "once each", 2, len(w.events.of(supervisor.EventSlow, "a"))+len(w.events.of(supervisor.EventSlow, "z")))
 }
 
 func hangInReceive(g *supervisortest.Gate) { g.Pass() }

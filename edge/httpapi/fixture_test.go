@@ -26,7 +26,7 @@ import (
 const token = "a-token-that-is-as-long-as-the-ones-we-make-ourselves"
 
 // patience is what a test waits at most for what should happen at once.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 var machine = supervisor.NewReal(1)
 

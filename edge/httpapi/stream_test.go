@@ -66,14 +66,14 @@ func TestStreamBegins(t *testing.T) {
 // TestIdleStreamLives: beyond the server's time-outs, with signs of life.
 func TestIdleStreamLives(t *testing.T) {
 	o := optionsFor(newFake(0))
-	o.Heartbeat = 20 * time.Millisecond
+	o.Heartbeat = 50 * time.Millisecond
 	server := httptest.NewUnstartedServer(httpapi.New(o))
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 60*time.Millisecond, 60*time.Millisecond
+	server.Config.ReadTimeout, server.Config.WriteTimeout = time.Second, time.Second
 	server.Start()
 	defer server.Close()
 	l := client(t, server.Listener.Addr()).listen("/api/events/stream")
 	defer l.close()
-	for beats := 0; beats < 15; {
+	for beats := 0; beats < 25; {
 		_, comment, ok := l.block()
 		if !ok {
 			t.Fatalf("the stream ended after %d beats", beats)
@@ -145,7 +145,7 @@ func mute(t testing.TB, port, path string) {
 func TestSlowStreamIsCutOff(t *testing.T) {
 	logged := waitFor("slow stream cut off")
 	o := optionsFor(endless{newFake(0)})
-	o.WriteLimit = 200 * time.Millisecond
+	o.WriteLimit = time.Second // the good client may wait for a processor that long
 	o.Log = zerolog.New(logged)
 	s := serve(t, o)
 	mute(t, s.port, "/api/events/stream?after=0")

@@ -79,7 +79,7 @@ var quick = supervisor.Backoff{Min: time.Microsecond, Max: time.Microsecond}
 func churn(t *testing.T, sys *supervisor.System) {
 	t.Helper()
 	pool := sys.Ref("root/pool")
-	const patience = 10 * time.Second
+	const patience = 30 * time.Second
 	for i := range 200 {
 		id := fmt.Sprint("d", i%7)
 		child, err := pool.Ask(supervisor.StartChild{ID: id}, patience)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/supervisor"
 	"gatehouse/supervisor/supervisortest"
@@ -46,7 +47,7 @@ func TestNoLeaksBites(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sys := c.leak()
 			r := &recorder{TB: t}
-			supervisortest.NoLeaks(r, sys)
+			supervisortest.NoLeaksWithin(r, sys, time.Second)
 			if !strings.Contains(r.text.String(), c.say) {
 				t.Errorf("report %q does not say %q", r.text.String(), c.say)
 			}

@@ -1,0 +1,4 @@
+package supervisortest
+
+// NoLeaksWithin is NoLeaks with less patience.
+var NoLeaksWithin = noLeaks
