@@ -147,6 +147,9 @@ func (n *node) watch(m *monitor) bool {
 func (n *node) endWatches() []*monitor {
 	n.lock.Lock()
 	defer n.lock.Unlock()
+	if len(n.watchers) == 0 {
+		return nil // most have none, and sorting nothing is not free
+	}
 	all := slices.SortedFunc(maps.Keys(n.watchers), func(a, b *monitor) int { return cmp.Compare(a.id, b.id) })
 	n.watchers = nil
 	return all

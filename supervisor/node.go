@@ -55,19 +55,29 @@ type refusals struct {
 }
 
 func newNode(sys *System, parent *node, spec *ChildSpec, id string) *node {
-	n := &node{sys: sys, parent: parent, spec: spec, name: sys.prefix + id}
+	n := &node{}
+	n.init(sys, parent, spec, id)
+	return n
+}
+
+// init makes the place, and those below it that the spec has.
+func (n *node) init(sys *System, parent *node, spec *ChildSpec, id string) {
+	n.sys, n.parent, n.spec, n.name = sys, parent, spec, sys.prefix+id
 	if parent != nil {
 		n.name = parent.name + "/" + id
 	}
 	n.path = n.name[len(sys.prefix):]
 	sys.addPlace(n)
-	if spec.Supervisor != nil && spec.Supervisor.Strategy != Dynamic {
-		for i := range spec.Supervisor.Children {
-			c := &spec.Supervisor.Children[i]
-			n.adopt(newNode(sys, n, c, c.ID))
-		}
+	if spec.Supervisor == nil || spec.Supervisor.Strategy == Dynamic {
+		return
 	}
-	return n
+	all := make([]node, len(spec.Supervisor.Children))
+	n.children = make([]*node, 0, len(all))
+	for i := range all {
+		c := &spec.Supervisor.Children[i]
+		all[i].init(sys, n, c, c.ID)
+		n.adopt(&all[i])
+	}
 }
 
 func (n *node) id() string { return n.path[strings.LastIndexByte(n.path, '/')+1:] }
@@ -89,7 +99,7 @@ func (n *node) disown(c *node) {
 	n.children[last] = nil
 	n.children = n.children[:last]
 	n.lock.Unlock()
-	c.walk(n.sys.forgetPlace)
+	n.sys.forgetPlaces([]*node{c})
 }
 
 // disownAll forgets the children of a Dynamic supervisor whose life is over.
@@ -101,8 +111,8 @@ func (n *node) disownAll() {
 	left := n.children
 	n.children = nil
 	n.lock.Unlock()
-	for _, c := range left {
-		c.walk(n.sys.forgetPlace)
+	for some := range slices.Chunk(left, 1000) { // a lookup waits no longer than that takes
+		n.sys.forgetPlaces(some)
 	}
 }
 

@@ -322,6 +322,19 @@ func (s *SupervisorSpec) checkClaims(path string, seen map[string]string) (errs 
 	return errs
 }
 
+// places is how many there are below the supervisor when it starts.
+func (s *SupervisorSpec) places() (n int) {
+	if s.Strategy == Dynamic {
+		return 0
+	}
+	for i := range s.Children {
+		if n++; s.Children[i].Supervisor != nil {
+			n += s.Children[i].Supervisor.places()
+		}
+	}
+	return n
+}
+
 func (s *SupervisorSpec) stopBudget() time.Duration {
 	if s.StopBudget == 0 {
 		return DefaultStopBudget

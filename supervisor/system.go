@@ -107,7 +107,7 @@ func Start(spec SupervisorSpec, opts Options) (*System, error) {
 	s := &System{
 		opts: opts, exec: opts.Executor, began: opts.Executor.Now(), proto: sharedProto(),
 		prefix: "s" + strconv.FormatUint(systemCounter.Add(1), 10) + "/",
-		places: map[string]*node{}, leftovers: map[*node]bool{}, up: make(chan struct{}), down: make(chan struct{}),
+		places: make(map[string]*node, 1+spec.places()), leftovers: map[*node]bool{}, up: make(chan struct{}), down: make(chan struct{}),
 	}
 	s.watch.start(s, opts.HandlerLimit)
 	s.props = actor.PropsFromProducer(
@@ -202,10 +202,17 @@ func (s *System) addPlace(n *node) {
 	s.places[n.path] = n
 }
 
-// forgetPlace: a place of a Dynamic supervisor is gone for good.
-func (s *System) forgetPlace(n *node) {
+// forgetPlaces: these places of a Dynamic supervisor, and all below them, are
+// gone for good.
+func (s *System) forgetPlaces(gone []*node) {
 	s.placing.Lock()
 	defer s.placing.Unlock()
+	for _, n := range gone {
+		n.walk(s.forgetPlaceLocked)
+	}
+}
+
+func (s *System) forgetPlaceLocked(n *node) {
 	delete(s.places, n.path)
 	if !n.haunted() {
 		return

@@ -262,16 +262,19 @@ func (m *mailbox) buryLocked() bool {
 	return true
 }
 
-// buffers and floods serve the mailboxes that have more than a few messages
-// waiting, floods by the length's power of two: what comes and goes would else be
-// garbage.
+// few, buffers and floods serve the Normal lanes, floods by the length's power of
+// two: what comes and goes would else be garbage.
 var (
+	few     = sync.Pool{New: func() any { return new([keepSlots]item) }}
 	buffers = sync.Pool{New: func() any { return new([bigSlots]item) }}
 	floods  [13]sync.Pool
 )
 
 func takeBuffer(n int) []item {
-	if n == bigSlots {
+	switch n {
+	case keepSlots:
+		return few.Get().(*[keepSlots]item)[:]
+	case bigSlots:
 		return buffers.Get().(*[bigSlots]item)[:]
 	}
 	if i := bits.TrailingZeros(uint(n)); i < len(floods) {
@@ -284,21 +287,26 @@ func takeBuffer(n int) []item {
 
 // giveBuffer takes back an empty one that takeBuffer gave.
 func giveBuffer(buf []item) {
-	if len(buf) == bigSlots {
+	switch i := bits.TrailingZeros(uint(len(buf))); {
+	case len(buf) == keepSlots:
+		few.Put((*[keepSlots]item)(buf))
+	case len(buf) == bigSlots:
 		buffers.Put((*[bigSlots]item)(buf))
-	} else if i := bits.TrailingZeros(uint(len(buf))); i < len(floods) {
-		floods[i].Put(&buf)
+	case i < len(floods):
+		flood := buf // buf itself would be moved to the heap in every case
+		floods[i].Put(&flood)
 	}
 }
 
 // push queues in the Normal lane.
 func (m *mailbox) push(it item) {
-	if q := &m.normal; int(q.len) == len(q.buf) && q.len >= keepSlots {
+	if q := &m.normal; len(q.buf) == 0 {
+		q.buf = takeBuffer(keepSlots)
+	} else if int(q.len) == len(q.buf) {
 		old := q.buf
 		q.move(takeBuffer(max(2*len(old), bigSlots)))
-		if clear(old); len(old) >= bigSlots {
-			giveBuffer(old)
-		}
+		clear(old)
+		giveBuffer(old)
 	}
 	m.normal.push(it)
 	if !it.plain() {
