@@ -38,20 +38,20 @@ func budgetCases() (cases []tortureCase) {
 		gaps   []time.Duration // before each crash
 		gone   bool
 	}{
-		{"default: one", supervisor.Budget{}, []time.Duration{0}, false},
-		{"default: two", supervisor.Budget{}, []time.Duration{0, 0}, true},
-		{"default: two, spaced", supervisor.Budget{}, []time.Duration{0, period + 1}, false},
-		{"none allowed", escalating(0), []time.Duration{0}, true},
-		{"n", escalating(3), []time.Duration{0, 1, 1}, false},
-		{"n+1", escalating(3), []time.Duration{0, 1, 1, 1}, true},
-		{"window's edge", escalating(1), []time.Duration{0, period}, true},
-		{"beyond the edge", escalating(1), []time.Duration{0, period + 1}, false},
-		{"before the edge", escalating(1), []time.Duration{0, period - 1}, true},
-		{"sliding", escalating(2), []time.Duration{0, 3 * time.Second, 3 * time.Second, 3 * time.Second}, false},
-		{"burst after silence", escalating(2), []time.Duration{0, 0, time.Hour, 0}, false},
-		{"burst of n+1 after silence", escalating(2), []time.Duration{0, 0, time.Hour, 0, 0}, true},
+		{"budget, default: one", supervisor.Budget{}, []time.Duration{0}, false},
+		{"budget, default: two", supervisor.Budget{}, []time.Duration{0, 0}, true},
+		{"budget, default: two, spaced", supervisor.Budget{}, []time.Duration{0, period + 1}, false},
+		{"budget, none allowed", escalating(0), []time.Duration{0}, true},
+		{"budget, n", escalating(3), []time.Duration{0, 1, 1}, false},
+		{"budget, n+1", escalating(3), []time.Duration{0, 1, 1, 1}, true},
+		{"budget, window's edge", escalating(1), []time.Duration{0, period}, true},
+		{"budget, beyond the edge", escalating(1), []time.Duration{0, period + 1}, false},
+		{"budget, before the edge", escalating(1), []time.Duration{0, period - 1}, true},
+		{"budget, sliding", escalating(2), []time.Duration{0, 3 * time.Second, 3 * time.Second, 3 * time.Second}, false},
+		{"budget, burst after silence", escalating(2), []time.Duration{0, 0, time.Hour, 0}, false},
+		{"budget, burst of n+1 after silence", escalating(2), []time.Duration{0, 0, time.Hour, 0, 0}, true},
 	} {
-		cases = append(cases, tortureCase{name: "budget, " + c.name, run: func(t *testing.T, w *world) {
+		cases = append(cases, tortureCase{name: c.name, run: func(t *testing.T, w *world) {
 			crashesAfter(t, w, c.budget, c.gaps, c.gone)
 		}})
 	}
