@@ -53,7 +53,7 @@ type Building struct {
 	// work, 0 for never.
 	archiveAt atomic.Int64
 
-	journal, modes, feed, tracker, indexer supervisor.Ref
+	journal, modes, people, feed, tracker, indexer supervisor.Ref
 }
 
 // New prepares a building; nothing runs yet. Every door of the rules must have

@@ -268,7 +268,7 @@ func (d *Daemon) journalDir() string { return JournalDir(d.opts.Data) }
 
 // openStore opens the store, on a full disk in the room that the reserve leaves.
 func (d *Daemon) openStore() error {
-	room := reserve{data: d.opts.Data}
+	room := &reserve{data: d.opts.Data}
 	err := d.openStoreIn(room)
 	if errors.Is(err, syscall.ENOSPC) && room.give() {
 		err = d.openStoreIn(room)
@@ -276,7 +276,7 @@ func (d *Daemon) openStore() error {
 	return err
 }
 
-func (d *Daemon) openStoreIn(room reserve) error {
+func (d *Daemon) openStoreIn(room *reserve) error {
 	open := func(again bool) (*store.Store, error) {
 		o := store.Options{Dir: d.opts.Data, Random: rand.Reader, Rewrite: again}
 		if !d.opts.Strict {
