@@ -414,6 +414,9 @@ func (d *Daemon) buses() map[string]func(context.Context) error {
 // Start starts the tree.
 func (d *Daemon) Start(edge ...supervisor.ChildSpec) error {
 	if d.store != nil {
+		if err := ClearLeftovers(d.opts.Data); err != nil {
+			d.opts.Log.Error().Err(err).Msg("what an earlier life left may hold names in the clear")
+		}
 		d.store.reserve.take()
 	}
 	d.noteLife()
@@ -437,14 +440,8 @@ func (d *Daemon) record() {
 	if d.journal == nil || d.store == nil {
 		return
 	}
-	events, err := RecordChanges(d.store.s, d.journal.Commit, d.clock())
-	if err != nil {
+	if err := d.RecordOwed(); err != nil {
 		d.opts.Log.Error().Err(err).Msg("not recorded")
-	}
-	if d.opts.OnEvent != nil {
-		for _, e := range events {
-			d.opts.OnEvent(e)
-		}
 	}
 }
 
