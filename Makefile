@@ -209,6 +209,10 @@ people-1m: ## import a million people, open, look up: times and RssAnon, e.g. PE
 	@PEOPLE=$(PEOPLE) go test -count=1 -v -run '^TestPeopleAtScale$$' -timeout 30m ./persistence/store
 	@PEOPLE=$(PEOPLE) go test -count=1 -v -run '^TestPeopleOfARunningBuilding$$' -timeout 30m ./cmd/gatehouse
 
+.PHONY: big-start
+big-start: ## start a building with a million people and 10 million events: times, RssAnon; PEOPLE=... JOURNAL_EVENTS=...
+	@PEOPLE=$(PEOPLE) JOURNAL_EVENTS=$${JOURNAL_EVENTS:-10000000} go test -count=1 -v -run '^TestBigStart$$' -timeout 60m ./cmd/gatehouse | grep -v '^{'
+
 # How many damages `make rot` does to a file of people.
 FLIPS ?= 10000
 .PHONY: rot
