@@ -32,8 +32,8 @@ const (
 	// them in microseconds; a hung one takes a thread of the process.
 	maxLookups = 8
 	// lookupLimit is how long a card waits to be looked up. After it the card is
-	// denied, since nobody is known for certain.
-	lookupLimit = 300 * time.Millisecond
+	// denied, since nobody is known for certain. It leaves time for the areas.
+	lookupLimit = 200 * time.Millisecond
 )
 
 // Receive handles questions and answers.

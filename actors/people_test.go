@@ -45,7 +45,7 @@ func (d *manyPeople) Lookup(c access.Card) (access.Person, bool, error) {
 const peoplePath = actors.Root + "/store/people"
 
 // lookupLimit is how long a card waits to be looked up.
-const lookupLimit = 300 * time.Millisecond
+const lookupLimit = 200 * time.Millisecond
 
 func largeHouse(t *testing.T, doors int) (*house, *manyPeople) {
 	t.Helper()
