@@ -199,14 +199,19 @@ night: ## archive 1.2 GB of events under traffic; memory and goroutines; NIGHT_M
 # How often `make kill` kills a daemon.
 KILLS ?= 1000
 .PHONY: kill
-kill: ## kill a daemon under load at random points, e.g. make kill KILLS=5000
-	@KILLS=$(KILLS) go test -count=1 -v -run '^TestSweepKills$$' -timeout 60m ./cmd/gatehouse
+kill: ## kill a daemon under load, then during imports, at random points, e.g. make kill KILLS=5000
+	@KILLS=$(KILLS) go test -count=1 -v -run '^TestSweepKills' -timeout 60m ./cmd/gatehouse
 
 # How many people `make people-1m` imports; a sixth of the cards are second ones.
 PEOPLE ?= 1000000
 .PHONY: people-1m
 people-1m: ## import a million people, open, look up: times and RssAnon, e.g. PEOPLE=100000
 	@PEOPLE=$(PEOPLE) go test -count=1 -v -run '^TestPeopleAtScale$$' -timeout 30m ./persistence/store
+	@PEOPLE=$(PEOPLE) go test -count=1 -v -run '^TestPeopleOfARunningBuilding$$' -timeout 30m ./cmd/gatehouse
+
+.PHONY: big-start
+big-start: ## start a building with a million people and 10 million events: times, RssAnon; PEOPLE=... JOURNAL_EVENTS=...
+	@PEOPLE=$(PEOPLE) JOURNAL_EVENTS=$${JOURNAL_EVENTS:-10000000} go test -count=1 -v -run '^TestBigStart$$' -timeout 60m ./cmd/gatehouse | grep -v '^{'
 
 # How many damages `make rot` does to a file of people.
 FLIPS ?= 10000

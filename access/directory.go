@@ -53,6 +53,12 @@ func (p *People) sort() {
 	}
 }
 
+// Recall finds who a card belongs to; ok is always true.
+func (p *People) Recall(card Card) (person Person, known, ok bool) {
+	person, known, _ = p.Lookup(card)
+	return person, known, true
+}
+
 // Lookup finds who a card belongs to. It never fails.
 func (p *People) Lookup(card Card) (Person, bool, error) {
 	i, ok := p.byCard[card]

@@ -30,12 +30,15 @@ type Person struct {
 	Cardholder Cardholder
 }
 
-// Directory finds who a card belongs to. It answers from memory or by a few reads
-// of a local file (a store of more than 50,000 people); it must not wait for a
-// change under way or a network. ok is false when the card is unknown. An error
-// means that the directory itself cannot answer.
+// Directory finds who a card belongs to; known is false when it is nobody's. Its
+// methods are safe for concurrent use.
 type Directory interface {
-	Lookup(card Card) (person Person, ok bool, err error)
+	// Recall answers from memory, at once and without an allocation. ok is false when
+	// memory does not have everybody: then the card is to be looked up.
+	Recall(card Card) (person Person, known, ok bool)
+	// Lookup may wait for a disk, so workers call it only. It waits for no change
+	// under way. An error means that the directory itself cannot answer.
+	Lookup(card Card) (person Person, known bool, err error)
 }
 
 // Level is an access level: which doors, and when.

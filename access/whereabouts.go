@@ -15,7 +15,7 @@ type PassageRequest struct {
 // for concurrent use.
 type Whereabouts struct {
 	rules    *Compiled
-	place    map[CardholderID]AreaID
+	places   *Places
 	count    map[AreaID]int
 	reserved map[CardholderID]reservation
 	holder   map[uint64]CardholderID // by reservation
@@ -33,7 +33,7 @@ type reservation struct {
 func NewWhereabouts(rules *Compiled) *Whereabouts {
 	return &Whereabouts{
 		rules:    rules,
-		place:    map[CardholderID]AreaID{},
+		places:   &Places{},
 		count:    map[AreaID]int{},
 		reserved: map[CardholderID]reservation{},
 		holder:   map[uint64]CardholderID{},
@@ -78,16 +78,16 @@ func (w *Whereabouts) Reserve(ask PassageRequest, now, deadline time.Time) AreaA
 // contradiction is where the person is held to be if the reader does not accept
 // that, or "".
 func (w *Whereabouts) contradiction(who CardholderID, r *Reader) AreaID {
-	place, known := w.place[who]
+	place, known := w.places.Get(who)
 	if !known || !w.rules.LeadsSomewhere(r) {
 		return ""
 	}
 	for _, area := range w.rules.Accepts(r) {
-		if area == place {
+		if area == place.Area {
 			return ""
 		}
 	}
-	return place
+	return place.Area
 }
 
 // Confirm says that the passage was made: the person is moved. ok is false when
@@ -146,8 +146,19 @@ func (w *Whereabouts) Apply(e Event) {
 
 // Where is the area a person is held to be in; false when nothing is known.
 func (w *Whereabouts) Where(who CardholderID) (AreaID, bool) {
-	area, ok := w.place[who]
-	return area, ok
+	place, ok := w.places.Get(who)
+	return place.Area, ok
+}
+
+// Adopt takes places over, which the caller gives up. Those who are not in them stay
+// where they are held to be, and so does whoever has moved since they were read.
+func (w *Whereabouts) Adopt(p *Places, moved map[CardholderID]bool) {
+	for who, at := range w.places.All() {
+		if _, known := p.Get(who); moved[who] || !known {
+			p.Set(who, at)
+		}
+	}
+	w.places, w.count = p, p.counts()
 }
 
 // Occupancy is how many people are held to be in an area.
@@ -160,13 +171,13 @@ func (w *Whereabouts) move(who CardholderID, to AreaID) {
 	if to == "" {
 		return
 	}
-	if from, known := w.place[who]; known {
-		w.count[from]--
-		if w.count[from] == 0 {
-			delete(w.count, from)
+	if from, known := w.places.Get(who); known {
+		w.count[from.Area]--
+		if w.count[from.Area] == 0 {
+			delete(w.count, from.Area)
 		}
 	}
-	w.place[who] = to
+	w.places.Set(who, Place{Area: to})
 	w.count[to]++
 }
 

@@ -257,3 +257,26 @@ func consistent(w *Whereabouts, expect map[CardholderID]AreaID, people []Cardhol
 	}
 	return nil
 }
+
+// What was read takes the place of what was known, but for those who moved since and
+// those of whom it knows nothing.
+func TestAdopt(t *testing.T) {
+	w := NewWhereabouts(compiled(t, house()))
+	for who, area := range map[CardholderID]AreaID{"moved": "hall", "stays": "hall", "read": "hall"} {
+		w.Apply(Event{Kind: KindPassage, Cardholder: who, To: area})
+	}
+	p := &Places{}
+	for _, who := range []CardholderID{"moved", "read", "new"} {
+		p.Set(who, Place{"vault", 7})
+	}
+	w.Adopt(p, map[CardholderID]bool{"moved": true})
+	for who, want := range map[CardholderID]AreaID{"moved": "hall", "stays": "hall", "read": "vault", "new": "vault"} {
+		if got, _ := w.Where(who); got != want {
+			t.Errorf("%s is in %q, want %q", who, got, want)
+		}
+	}
+	w.Apply(Event{Kind: KindPassage, Cardholder: "new", To: "hall"})
+	if hall, vault := w.Occupancy("hall"), w.Occupancy("vault"); hall != 3 || vault != 1 {
+		t.Errorf("%d in the hall, %d in the vault", hall, vault)
+	}
+}

@@ -53,7 +53,7 @@ type Building struct {
 	// work, 0 for never.
 	archiveAt atomic.Int64
 
-	journal, modes, feed, tracker, indexer supervisor.Ref
+	journal, modes, people, feed, tracker, indexer supervisor.Ref
 }
 
 // New prepares a building; nothing runs yet. Every door of the rules must have
@@ -251,6 +251,31 @@ func (b *Building) IndexLag() uint64 {
 		return 0
 	}
 	return b.cfg.Index.Lag()
+}
+
+// Reindex throws the index of the events away; it is made anew meanwhile, and
+// searches go on. It must not be called from inside an actor.
+func (b *Building) Reindex() error {
+	if b.cfg.Index == nil {
+		return errNoIndex
+	}
+	answer, err := b.indexer.Ask(remake{}, CommandLimit)
+	if err != nil {
+		return fmt.Errorf("the index has not begun anew, it is busy or its disk hangs: %w", err)
+	}
+	err, _ = answer.(error)
+	return err
+}
+
+// Grown says that the journal has got events that no actor of this building wrote.
+func (b *Building) Grown() {
+	if b.sys.Load() == nil {
+		return // it will be read from the beginning
+	}
+	b.feed.Send(written{})
+	if b.indexer.Valid() {
+		b.indexer.Send(written{})
+	}
 }
 
 // LastEvent is the Seq of the newest event on disk.

@@ -36,6 +36,8 @@ type Index interface {
 	// there were no more. It is called by workers only, one at a time, and again
 	// after an error.
 	Advance(ctx context.Context, limit int) (done bool, err error)
+	// Clear throws all away; Advance begins anew. It is called as Advance is.
+	Clear() error
 	// Find and Lag are safe for concurrent use. A page is complete, whatever became
 	// of Advance.
 	Find(ctx context.Context, s access.Search) (access.Found, error)

@@ -5,7 +5,7 @@
 // Building is the facade that the edge and the commands use. The tree is
 //
 //	building
-//	|- store    journal, modes
+//	|- store    journal, modes, people
 //	|- feed     feed
 //	|- buses    one per device that must block; fire
 //	|- areas    tracker

@@ -13,6 +13,7 @@ type health struct {
 	journal error
 	aside   error // damage of the journal that was set aside
 	store   error
+	people  error
 	areas   error
 	fire    error
 	// Of the chores.
@@ -33,6 +34,7 @@ type Health struct {
 // The setters report whether the state changed between good and bad.
 func (h *health) setJournal(err error) (changed bool) { return h.set(&h.journal, err) }
 func (h *health) setStore(err error) (changed bool)   { return h.set(&h.store, err) }
+func (h *health) setPeople(err error) (changed bool)  { return h.set(&h.people, err) }
 func (h *health) setAreas(err error) (changed bool)   { return h.set(&h.areas, err) }
 func (h *health) setFire(err error) (changed bool)    { return h.set(&h.fire, err) }
 
@@ -66,6 +68,9 @@ func (h *health) list() (wrong []string) {
 	}
 	if h.store != nil {
 		wrong = append(wrong, "store: "+h.store.Error())
+	}
+	if h.people != nil {
+		wrong = append(wrong, "people: cards cannot be looked up: "+h.people.Error())
 	}
 	if h.areas != nil {
 		wrong = append(wrong, "areas: where people are could not be read back from the journal: "+h.areas.Error())

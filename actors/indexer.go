@@ -22,7 +22,12 @@ type indexer struct {
 	busy    bool // a step runs, or the pause before it
 	again   bool // the journal has grown meanwhile
 	failing bool
+	wipe    bool                 // the next step begins anew
+	asked   []supervisor.ReplyTo // who waits until it has
 }
+
+// remake asks for the index to be made anew.
+type remake struct{}
 
 // Start takes up what an earlier life left behind.
 func (x *indexer) Start(c *supervisor.Context) error { return x.step(c) }
@@ -33,11 +38,21 @@ func (x *indexer) Receive(c *supervisor.Context, msg any) error {
 	case written:
 		x.again = x.busy
 		x.pause(c, indexPause)
+	case remake:
+		x.wipe = true
+		x.asked = append(x.asked, c.ReplyTo())
+		if !x.busy {
+			return x.step(c)
+		}
+		x.again = true
 	case supervisor.Tick:
 		x.busy = false
 		return x.step(c)
 	case supervisor.TaskDone:
 		x.busy = false
+		if m.Name == clearTask {
+			x.cleared(m.Err)
+		}
 		return x.stepped(c, m)
 	}
 	return nil
@@ -52,7 +67,22 @@ func (x *indexer) pause(c *supervisor.Context, d time.Duration) {
 
 func (x *indexer) step(c *supervisor.Context) error {
 	x.busy, x.again = true, false
-	return c.Task("advance", 0, func(ctx context.Context) (any, error) { return x.b.cfg.Index.Advance(ctx, indexStep) })
+	if !x.wipe {
+		return c.Task("advance", 0, func(ctx context.Context) (any, error) { return x.b.cfg.Index.Advance(ctx, indexStep) })
+	}
+	x.wipe = false
+	return c.Task(clearTask, 0, func(context.Context) (any, error) { return false, x.b.cfg.Index.Clear() })
+}
+
+const clearTask = "clear"
+
+// cleared tells those who asked for it, and comes again if it failed.
+func (x *indexer) cleared(err error) {
+	x.wipe = x.wipe || err != nil
+	for _, to := range x.asked {
+		to.Reply(err)
+	}
+	x.asked = nil
 }
 
 func (x *indexer) stepped(c *supervisor.Context, end supervisor.TaskDone) error {

@@ -21,11 +21,13 @@ type logic struct {
 	asked uint64
 }
 
-// question is a card that waits for the areas' answer; life is its reader's.
+// question is a card that waits for an answer: of the directory (lookup), or of the
+// areas; life is its reader's.
 type question struct {
 	request access.Request
 	from    access.ReaderID
 	life    uint64
+	lookup  bool
 }
 
 // Start takes the mode from the building's book, never from a zero value. A
@@ -76,6 +78,8 @@ func (l *logic) Receive(c *supervisor.Context, msg any) error {
 	switch m := msg.(type) {
 	case presented:
 		l.presented(c, m)
+	case found:
+		l.found(c, m)
 	case reserved:
 		l.reserved(c, m)
 	case recorded:
@@ -134,8 +138,12 @@ func (l *logic) presented(c *supervisor.Context, m presented) {
 		Now: c.Now(), Origin: m.origin, Door: l.p.door, Reader: reader, Unreadable: m.unreadable,
 	}}
 	if !m.unreadable {
-		person, known, err := l.b.cfg.Directory.Lookup(m.card)
-		q.request.Person, q.request.Known, q.request.Failed = person, known, err != nil
+		person, known, ok := l.b.cfg.Directory.Recall(m.card)
+		if !ok {
+			l.lookUp(c, q, m.card)
+			return
+		}
+		q.request.Person, q.request.Known = person, known
 	}
 	l.decide(c, q)
 }
@@ -165,10 +173,10 @@ func (l *logic) ask(c *supervisor.Context, q question) {
 		return
 	}
 	l.asks[l.asked] = q
-	c.After(areaKey(l.asked), l.p.door.AreaTimeout)
+	c.After(askKey(l.asked), l.p.door.AreaTimeout)
 }
 
-func areaKey(id uint64) string { return "area/" + strconv.FormatUint(id, 10) }
+func askKey(id uint64) string { return "ask/" + strconv.FormatUint(id, 10) }
 
 func (l *logic) reserved(c *supervisor.Context, m reserved) {
 	q, ok := l.asks[m.id]
@@ -179,7 +187,7 @@ func (l *logic) reserved(c *supervisor.Context, m reserved) {
 		return
 	}
 	delete(l.asks, m.id)
-	c.CancelTimer(areaKey(m.id))
+	c.CancelTimer(askKey(m.id))
 	q.request.Area = m.answer
 	l.decide(c, q)
 }
@@ -190,9 +198,13 @@ func (l *logic) tick(c *supervisor.Context, key string) {
 		return
 	}
 	for id, q := range l.asks {
-		if areaKey(id) == key {
+		if askKey(id) == key {
 			delete(l.asks, id)
-			q.request.Area = access.AreaAnswer{Asked: true, Unavailable: true}
+			if q.lookup {
+				q.request.Failed = true
+			} else {
+				q.request.Area = access.AreaAnswer{Asked: true, Unavailable: true}
+			}
 			l.decide(c, q)
 			return
 		}

@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"time"
+
 	"gatehouse/access"
 	"gatehouse/devices"
 	"gatehouse/supervisor"
@@ -93,6 +95,27 @@ type (
 )
 
 func (taken) Class() supervisor.Class { return supervisor.Class{Lane: supervisor.Control} }
+
+// lookUp asks who a card belongs to; found is the answer. Nobody waits for it after
+// until.
+type (
+	lookUp struct {
+		from   supervisor.Ref
+		id     uint64 // of the door's question
+		door   access.DoorID
+		reader access.ReaderID
+		card   access.Card
+		until  time.Time
+	}
+	found struct {
+		id     uint64
+		person access.Person
+		known  bool
+		err    error
+	}
+)
+
+func (found) Class() supervisor.Class { return supervisor.Class{Lane: supervisor.Control} }
 
 // reserve asks the areas for a passage; reserved is their answer.
 type (

@@ -2,7 +2,6 @@ package actors
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"gatehouse/access"
@@ -15,13 +14,7 @@ type Occupancy struct {
 	Through uint64 // Seq of the newest event that was read
 	Source  access.Source
 	Time    time.Time
-	Places  map[access.CardholderID]Place
-}
-
-// Place is where a person's last passage led, and the Seq of its event, from 1.
-type Place struct {
-	Area access.AreaID
-	Seq  uint64
+	Places  *access.Places // never nil after an event
 }
 
 // OccupancyStore keeps an Occupancy, so that a start need not read the whole
@@ -43,7 +36,7 @@ func (o *Occupancy) note(e *access.Event) {
 
 func (o *Occupancy) place(e *access.Event) {
 	if e.Kind == access.KindPassage && e.Cardholder != "" && e.To != "" {
-		o.Places[e.Cardholder] = Place{e.To, e.Seq}
+		o.Places.Set(e.Cardholder, access.Place{Area: e.To, Seq: e.Seq})
 	}
 }
 
@@ -81,7 +74,7 @@ func (b *Building) occupancy(ctx context.Context) (Occupancy, error) {
 
 // kept is what the occupancy's store has of this journal, or nothing.
 func (b *Building) kept() Occupancy {
-	nothing := Occupancy{Places: map[access.CardholderID]Place{}}
+	nothing := Occupancy{Places: &access.Places{}}
 	if b.cfg.Occupancy == nil {
 		return nothing
 	}
@@ -112,7 +105,7 @@ func (b *Building) forgetRemoved(o *Occupancy) error {
 	if err != nil || len(first) == 0 {
 		return err
 	}
-	maps.DeleteFunc(o.Places, func(_ access.CardholderID, p Place) bool { return p.Seq < first[0].Seq })
+	o.Places.ForgetBefore(first[0].Seq)
 	return nil
 }
 

@@ -95,11 +95,7 @@ func (t *tracker) rebuilt(c *supervisor.Context, done supervisor.TaskDone) {
 		c.After(rebuildTask, t.b.retry())
 		return
 	}
-	for who, p := range done.Value.(Occupancy).Places {
-		if !t.moved[who] {
-			t.where.Apply(access.Event{Kind: access.KindPassage, Cardholder: who, To: p.Area})
-		}
-	}
+	t.where.Adopt(done.Value.(Occupancy).Places, t.moved)
 	t.moved = nil
 }
 

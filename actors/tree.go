@@ -45,7 +45,8 @@ func (b *Building) spec(edge []supervisor.ChildSpec) supervisor.SupervisorSpec {
 	children := []supervisor.ChildSpec{
 		group("store",
 			b.actor("journal", func() supervisor.Actor { return &recorder{b: b} }),
-			b.actor("modes", func() supervisor.Actor { return &modes{b: b} })),
+			b.actor("modes", func() supervisor.Actor { return &modes{b: b} }),
+			b.peopleSpec()),
 		group("feed", b.actor("feed", func() supervisor.Actor { return &feed{b: b} })),
 		group("buses", b.buses()...),
 		group("areas", b.areas()),
@@ -88,6 +89,13 @@ func (b *Building) actor(id string, make func() supervisor.Actor) supervisor.Chi
 func (b *Building) areas() supervisor.ChildSpec {
 	spec := b.actor("tracker", func() supervisor.Actor { return &tracker{b: b} })
 	spec.Mailbox = supervisor.MailboxSpec{Control: 16 * (len(b.order) + 1), Normal: 16 * (len(b.order) + 4)}
+	return spec
+}
+
+// peopleSpec has a lane for two cards of each reader at the same moment.
+func (b *Building) peopleSpec() supervisor.ChildSpec {
+	spec := b.actor("people", func() supervisor.Actor { return &people{b: b} })
+	spec.Mailbox = supervisor.MailboxSpec{Normal: 4 * (len(b.order) + 16)}
 	return spec
 }
 
@@ -149,6 +157,7 @@ func readerID(id access.ReaderID) string { return "reader-" + string(id) }
 // lookup finds the actors' addresses once the tree is built.
 func (b *Building) lookup(find func(path string) supervisor.Ref) {
 	b.journal, b.modes = find(Root+"/store/journal"), find(Root+"/store/modes")
+	b.people = find(Root + "/store/people")
 	b.indexer = find(Root + "/chores/index") // not valid without an index
 	b.feed, b.tracker = find(Root+"/feed/feed"), find(Root+"/areas/tracker")
 	for _, p := range b.order {

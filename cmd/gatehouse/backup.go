@@ -1,16 +1,10 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"gatehouse/cmd/gatehouse/backup"
@@ -97,33 +91,22 @@ func (c *backupCmd) done(p *process, s httpapi.BackupStatus) {
 	fmt.Fprintf(p.out, "%s: %s, up to event %d, fingerprint of rules and people %s\n", s.File, bytesOf(s.Bytes), s.Last, s.Fingerprint)
 }
 
-// addressOf is where the daemon of a data directory answers, or did; "" if that
-// is not known.
-func addressOf(data string) string {
-	text, err := os.ReadFile(filepath.Join(data, addressFile))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
-}
-
 // ask has the daemon make it and waits for the end.
 func (c *backupCmd) ask(p *process, data string) error {
-	asked := daemonAPI{address: addressOf(data)}
-	token, err := os.ReadFile(filepath.Join(data, httpapi.TokenFile))
-	if err != nil || asked.address == "" {
-		return withCode(exitRefused, errors.Join(fmt.Errorf("a gatehouse runs on %s, and it does not say where it answers: wait until it is up, or stop it", data), err))
+	asked, err := askDaemon(data)
+	if err != nil {
+		return err
 	}
-	asked.token = strings.TrimSpace(string(token))
 	query := url.Values{"to": {c.To}, "recipient": c.Recipient}
-	status, err := asked.do(p.ctx, http.MethodPost, "/api/backup?"+query.Encode())
+	var status httpapi.BackupStatus
+	err = asked.post(p.ctx, "/api/backup?"+query.Encode(), nil, &status)
 	wait := supervisor.NewReal(p.boot)
 	for err == nil && status.Running {
-		const every = 100 * time.Millisecond
-		if wait.Wait(p.ctx.Done(), every) {
+		if wait.Wait(p.ctx.Done(), pollEvery) {
 			return withCode(exitCutShort, errors.New("interrupted; the daemon goes on with the backup"))
 		}
-		status, err = asked.do(p.ctx, http.MethodGet, "/api/backup")
+		status = httpapi.BackupStatus{}
+		err = asked.get(p.ctx, "/api/backup", &status)
 	}
 	if err == nil && status.Error != "" {
 		err = errors.New(status.Error)
@@ -133,32 +116,6 @@ func (c *backupCmd) ask(p *process, data string) error {
 	}
 	c.done(p, status)
 	return nil
-}
-
-// daemonAPI is the API of a daemon on this machine.
-type daemonAPI struct{ address, token string }
-
-func (d daemonAPI) do(ctx context.Context, method, path string) (status httpapi.BackupStatus, err error) {
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+d.address+path, nil)
-	if err != nil {
-		return status, err
-	}
-	r.Header.Set("Authorization", "Bearer "+d.token)
-	answer, err := backup.NewClient().Do(r)
-	if err != nil {
-		return status, fmt.Errorf("the daemon does not answer: %w", err)
-	}
-	defer func() { _ = answer.Body.Close() }() // only read
-	const most = 64 << 10
-	var wrong struct{ Message, Hint string }
-	body, err := io.ReadAll(io.LimitReader(answer.Body, most))
-	if err == nil && answer.StatusCode >= 300 {
-		if err = json.Unmarshal(body, &wrong); err == nil {
-			err = fmt.Errorf("the daemon refuses: %s %s", wrong.Message, wrong.Hint)
-		}
-		return status, err
-	}
-	return status, errors.Join(err, json.Unmarshal(body, &status))
 }
 
 type restoreCmd struct {

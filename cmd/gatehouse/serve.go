@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -110,14 +112,19 @@ func (h *host) run() error {
 	return h.wait(d)
 }
 
-// addressFile in the data directory says where its daemon answers, or did.
-const addressFile = "api-address"
-
 // noteAddress tells the commands that work on a data directory where to ask.
 func (h *host) noteAddress() {
 	path := filepath.Join(h.data, addressFile)
 	if err := os.WriteFile(path, []byte(h.listen.Addr().String()+"\n"), 0o600); err != nil {
 		h.log.Warn().Err(err).Msg("commands beside the daemon will not find it")
+	}
+}
+
+// forgetAddress comes before the data directory is given back: another daemon may
+// take it at once.
+func (h *host) forgetAddress() {
+	if err := os.Remove(filepath.Join(h.data, addressFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		h.log.Warn().Err(err).Msg("commands on the data directory will look for a daemon that is gone")
 	}
 }
 
@@ -143,6 +150,9 @@ func (h *host) unbind() {
 // wait ends with the first signal, or when the building gives up by itself.
 func (h *host) wait(d *daemon.Daemon) error {
 	gaveUp := h.untilStop(d)
+	if d.Degraded() == nil {
+		h.forgetAddress()
+	}
 	report, err := d.Stop()
 	stopped := h.log.Info().Int64("took_ms", report.Took.Milliseconds())
 	if len(report.Abandoned) > 0 {

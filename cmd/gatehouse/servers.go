@@ -11,9 +11,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"gatehouse/access"
 	"gatehouse/actors"
 	"gatehouse/cmd/gatehouse/backup"
 	"gatehouse/cmd/gatehouse/daemon"
+	"gatehouse/cmd/gatehouse/people"
 	"gatehouse/edge/httpapi"
 	"gatehouse/supervisor"
 	"gatehouse/supervisor/prom"
@@ -29,13 +31,13 @@ func (h *host) servers(d *daemon.Daemon, ready <-chan struct{}) (children []supe
 		h.log.Error().Err(err).Msg("commands over the API are refused")
 		building = withoutToken{building, err}
 	}
-	backups, age := h.backups(d), readAge(d.OldestRead, h.exec.Now)
+	backups, changes, age := h.backups(d), h.people(d), readAge(d.OldestRead, h.exec.Now)
 	api := httpapi.New(httpapi.Options{
 		Building: reads{building, age}, Clock: h.exec, Token: token, Hosts: h.site.HTTP.Hosts, Log: h.log, Version: version,
-		ID: h.site.Building.ID, Backups: backups,
+		ID: h.site.Building.ID, Backups: backups, People: changes,
 		Collectors: h.collectors(d, backups, age),
 	})
-	children = append(children, h.server("http", api, h.listen, ready), backups.Spec())
+	children = append(children, h.server("http", api, h.listen, ready), backups.Spec(), changes.Spec())
 	if h.pprof != nil {
 		children = append(children, h.server("pprof", httpapi.PprofHandler(h.site.HTTP.Hosts), h.pprof, ready))
 	}
@@ -56,6 +58,18 @@ func (h *host) backups(d *daemon.Daemon) *backup.Service {
 		}
 	}
 	return backup.NewService(o)
+}
+
+// people changes people.
+func (h *host) people(d *daemon.Daemon) *people.Service {
+	named := map[access.CardholderID]bool{}
+	for _, p := range h.site.Holders {
+		named[p.ID] = true
+	}
+	return people.NewService(people.Options{
+		Source: d, Data: h.data, Operator: httpapi.Operator, FreeBytes: daemon.FreeBytes, Executor: h.exec, Log: h.log,
+		Named: func(id access.CardholderID) bool { return named[id] },
+	})
 }
 
 func (h *host) collectors(d *daemon.Daemon, backups *backup.Service, age func() time.Duration) []prometheus.Collector {

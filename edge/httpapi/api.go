@@ -38,6 +38,7 @@ type Options struct {
 	Version string  // of gatehouse, for the metrics; default what the build says
 	ID      string  // of the building; /healthz says it
 	Backups Backups // nil: none are made
+	People  People  // nil: they cannot be changed
 	// Collectors are served at /metrics besides the API's own.
 	Collectors []prometheus.Collector
 	Log        zerolog.Logger
@@ -85,6 +86,10 @@ func (a *API) routes() map[string]methods {
 		"/api/events/stream":       {http.MethodGet: a.stream},
 		"/api/tree":                {http.MethodGet: a.tree},
 		"/api/backup":              {http.MethodGet: a.backupStatus, http.MethodPost: a.backup},
+		"/api/people":              {http.MethodGet: a.peopleStatus},
+		importPath:                 {http.MethodPost: a.importPeople},
+		"/api/people/erase":        {http.MethodPost: a.erase},
+		"/api/reindex":             {http.MethodGet: a.indexStatus, http.MethodPost: a.reindex},
 	}
 }
 
@@ -113,7 +118,8 @@ func unknownPath(w http.ResponseWriter, r *http.Request) {
 	fail(w, http.StatusNotFound, problem{
 		Code:    "unknown_path",
 		Message: "There is nothing at " + clip(r.URL.Path) + ".",
-		Hint: "To read: /api/doors, /api/events, /api/events/stream, /api/tree, /api/backup, /healthz, /readyz, /metrics. " +
-			"Commands: POST /api/doors/ID/unlock (or lock, lockdown, normal, fire-reset), POST /api/lockdown, POST /api/normal, POST /api/backup.",
+		Hint: "To read: /api/doors, /api/events, /api/events/stream, /api/tree, /api/backup, /api/people, /api/reindex, /healthz, /readyz, /metrics. " +
+			"Commands: POST /api/doors/ID/unlock (or lock, lockdown, normal, fire-reset), POST /api/lockdown, POST /api/normal, POST /api/backup, " +
+			"POST /api/people/import, POST /api/people/erase, POST /api/reindex.",
 	})
 }

@@ -20,6 +20,8 @@ type Building interface {
 	// its index does not know of yet.
 	Find(ctx context.Context, s access.Search) (access.Found, error)
 	IndexLag() uint64
+	// Reindex throws the index away; it is made again meanwhile.
+	Reindex() error
 	Health() actors.Health
 	Counts() (kinds, denials []actors.Count)
 	// Archive is how far the archive has got; ok is false without one.

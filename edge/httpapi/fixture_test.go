@@ -43,6 +43,7 @@ type fake struct {
 	pruned   int // the journal begins after this many
 	health   actors.Health
 	doors    []actors.DoorStatus // besides the two
+	reindex  int                 // how often the index was thrown away
 	hold     chan struct{}       // a command waits until it is closed
 	began    chan struct{}       // told when a command begins
 }
@@ -134,6 +135,11 @@ func (f *fake) Find(ctx context.Context, s access.Search) (access.Found, error) 
 }
 
 func (f *fake) IndexLag() uint64 { return 7 }
+
+func (f *fake) Reindex() error {
+	f.reindex++
+	return f.err
+}
 
 type journal struct{ *fake }
 

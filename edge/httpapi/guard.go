@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// maxBody bounds what a change may bring along; none needs anything.
+// maxBody bounds what a change may bring along; none but an import needs anything.
 const maxBody = 4 << 10
 
 // guarded lets through what names us by a name of ours and does not come from
@@ -75,7 +75,8 @@ func ours(r *http.Request, hosts []string) bool {
 	return loopback && ok && port == strconv.Itoa(local.Port)
 }
 
-// authorized lets a change through only with the token, and with a small body.
+// authorized lets a change through only with the token, and with a small body unless
+// it is an import's.
 func authorized(token string, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -97,6 +98,8 @@ func authorized(token string, next http.Handler) http.Handler {
 			unauthorized(w, "token_missing", "A change needs a token, and the request has none.")
 		case !same:
 			unauthorized(w, "token_wrong", "The request's token is not the one of this building.")
+		case r.URL.Path == importPath:
+			next.ServeHTTP(w, r)
 		default:
 			discardBody(w, r, next)
 		}

@@ -11,8 +11,16 @@ import (
 // maxListed bounds what /readyz lists.
 const maxListed = 20
 
-func (a *API) alive(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]string{"status": "alive", "building": a.o.ID})
+func (a *API) alive(w http.ResponseWriter, r *http.Request) {
+	proof, ok := a.proof(w, r)
+	if !ok {
+		return
+	}
+	health := map[string]string{"status": "alive", "building": a.o.ID}
+	if proof != "" {
+		health["proof"] = proof
+	}
+	answer(w, http.StatusOK, health)
 }
 
 // ready says whether everything in the building works.

@@ -87,6 +87,20 @@ func (x *Index) Advance(ctx context.Context, limit int) (done bool, err error) {
 	return false, err
 }
 
+// Clear throws the index away; the next Advance begins anew. Errors: that of the file
+// system; ErrBusy.
+func (x *Index) Clear() error {
+	if !x.working.TryLock() {
+		return ErrBusy
+	}
+	defer x.working.Unlock()
+	x.begun = false
+	if err := x.clear(); err != nil {
+		return fmt.Errorf("index: %w", err)
+	}
+	return nil
+}
+
 // Rebuild throws the index away and makes it again, however long that takes.
 // progress is told the last event that is in it, now and then.
 func (x *Index) Rebuild(ctx context.Context, progress func(through uint64)) error {

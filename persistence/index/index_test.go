@@ -50,6 +50,11 @@ func TestModel(t *testing.T) {
 					rt.Fatal(err)
 				}
 			},
+			"clear": func(rt *rapid.T) {
+				if err := x.Clear(); err != nil {
+					rt.Fatal(err)
+				}
+			},
 			"drop": func(rt *rapid.T) {
 				m.events = m.events[len(m.events)*rapid.IntRange(0, 100).Draw(rt, "percent")/100/10:]
 			},

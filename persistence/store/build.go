@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -21,6 +22,8 @@ var errUnchanged = errors.New("nothing changed")
 // partitions by the hash of their keys, and each partition is settled by itself.
 // New rows win over those of the store; two new ones are a mistake.
 type build struct {
+	ctx context.Context // ends the work
+
 	creds, cards, holders, ids spill
 	mistakes                   Mistakes
 	report                     Report
@@ -29,11 +32,12 @@ type build struct {
 	tick                       func(stage string, done int)
 }
 
-func newBuild(dir string, tick func(stage string, done int)) *build {
+func newBuild(ctx context.Context, dir string, tick func(stage string, done int)) *build {
 	if tick == nil {
 		tick = func(string, int) {}
 	}
-	b := &build{tick: tick}
+	b := &build{ctx: ctx, tick: tick}
+	b.creds.of, b.cards.of, b.holders.of = "credential id", "card", "cardholder id"
 	for name, s := range map[string]*spill{"creds": &b.creds, "cards": &b.cards, "holders": &b.holders, "ids": &b.ids} {
 		s.dir, s.name = filepath.Join(dir, spillDir), name
 	}
@@ -58,6 +62,9 @@ func (b *build) credential(c access.Credential, at place) error {
 // old adds everyone in the tables but one.
 func (b *build) old(t *tables, without access.CardholderID) (erased []string, err error) {
 	err = t.each(tableHolders, func(r row) error {
+		if err := b.ctx.Err(); err != nil {
+			return err
+		}
 		if without != "" && string(r.key) == string(without) {
 			erased = append(erased, string(without))
 			return nil
@@ -69,7 +76,7 @@ func (b *build) old(t *tables, without access.CardholderID) (erased []string, er
 	}
 	return erased, t.each(tableCards, func(r row) error {
 		c, err := parseCredential(r.key, r.value)
-		if err != nil {
+		if err = errors.Join(err, b.ctx.Err()); err != nil {
 			return err
 		}
 		if without != "" && c.Holder == without {
@@ -123,8 +130,10 @@ func (b *build) write(db *database) (all [tableCount]sums, meta [tableCount]tabl
 func (b *build) settle(s *spill, stage string, choose func(old *entry, fresh []entry) error) error {
 	done := 0
 	for part := range partitions {
-		list, err := s.take(part)
-		if err != nil {
+		list, err := s.take(part, func(e entry) {
+			b.mistakes.add(e.place.line(), max(1, e.place.id()), "more than %d lines have the same %s", maxPerKey, s.of)
+		})
+		if err = errors.Join(err, b.ctx.Err()); err != nil {
 			return err
 		}
 		slices.SortFunc(list, func(x, y entry) int {

@@ -195,10 +195,20 @@ func (s *Store) log() (list []logged, err error) {
 	return list, err
 }
 
-// without takes a person's values out of an entry of the log; the rest stays.
+// without takes a person's values out of an entry of the log, also those of a
+// credential that was theirs before or after; the rest stays.
 func (l logged) without(id access.CardholderID) logged {
 	n := len(l.Values)
-	l.Values = slices.DeleteFunc(l.Values, func(v value) bool { return v.Holder == id })
+	l.Values = slices.DeleteFunc(l.Values, func(v value) bool {
+		return v.Holder == id || concerns(v.Before, id) || concerns(v.After, id)
+	})
 	l.Erased = l.Erased || len(l.Values) < n
 	return l
+}
+
+// concerns reports whether a row of the log is of a credential of somebody. What
+// cannot be read is taken for theirs.
+func concerns(row json.RawMessage, id access.CardholderID) bool {
+	var c struct{ Holder access.CardholderID }
+	return len(row) > 0 && json.Unmarshal(row, &c) != nil || c.Holder == id
 }

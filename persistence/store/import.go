@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -45,39 +46,55 @@ const progressLines = 10_000
 // repeated or left empty. A line with nothing but an id and a credential gives it
 // to somebody who is known, or makes somebody of that id without a level. Whoever
 // the file does not name stays, and so do credentials that it does not name,
-// unless it gives their card to another one: those are removed.
+// unless it gives their card to another one: those are removed. At most 1,000 lines
+// may be of one cardholder.
 //
-// Memory stays below some 50 MB whatever the size. Errors: *Mistakes, ErrBroken,
-// ErrCorrupt, that of r or of the disk: nothing is changed; or that of the image,
-// as with Take.
-func (s *Store) Import(r io.Reader, o ImportOptions) (Report, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.mayChange(); err != nil {
+// Memory stays below some 50 MB whatever the size. It ends soon after ctx does,
+// unless it is about to be done. Errors: *Mistakes, ErrBroken, ErrCorrupt, those of
+// ctx, of r or of the disk: nothing is changed; or that of the image, as with Take.
+func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (Report, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	now, err := s.now()
+	if err != nil {
 		return Report{}, err
 	}
-	b := newBuild(s.o.Dir, o.Progress)
+	b := newBuild(ctx, s.o.Dir, o.Progress)
 	defer b.discard()
-	if err := s.read(b, r); err != nil {
+	if err := b.read(&now, r); err != nil {
 		return Report{}, err
 	}
 	if _, err := b.old(s.view, ""); err != nil {
-		return Report{}, s.damaged(err)
+		return Report{}, s.damagedUnless(ctx, err)
 	}
-	m := s.all.meta
-	m.Version++
-	m.People = m.Version
-	b.report.Version = m.Version
-	before := s.all.fingerprint()
-	err := s.rebuild(b, m, "", func(m *meta, next *contents) ([]change, error) {
+	b.report.Version = now.meta.Version + 1
+	before := now.fingerprint()
+	err = s.rebuild(b, "", func(m *meta, next *contents) ([]change, error) {
 		return b.changed.describe(m, Change{
 			Kind: access.KindPeopleChanged, Author: o.Author, Before: before, After: next.fingerprint(),
 		})
 	})
 	if errors.Is(err, errUnchanged) {
-		b.report.Version, err = s.all.meta.Version, nil
+		b.report.Version, err = now.meta.Version, nil
 	}
 	return b.report, err
+}
+
+// now is what holds at the beginning of a change. Its rules and people hold until
+// the end, since the caller has s.changing.
+func (s *Store) now() (contents, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all, s.mayChange()
+}
+
+// damagedUnless is what an error while people are read means: damage, unless the
+// reading was broken off.
+func (s *Store) damagedUnless(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.damaged(err)
 }
 
 // verdict is what stands against writing what was settled.
@@ -92,8 +109,8 @@ func (b *build) verdict() error {
 }
 
 // read brings the lines of a CSV file into b.
-func (s *Store) read(b *build, r io.Reader) error {
-	m, err := s.all.decode()
+func (b *build) read(now *contents, r io.Reader) error {
+	m, err := now.decode()
 	if err != nil {
 		return err
 	}
@@ -127,6 +144,9 @@ func (s *Store) read(b *build, r io.Reader) error {
 func (b *build) line(c *csvReader) error {
 	if b.report.Lines++; b.report.Lines%progressLines == 0 {
 		b.tick("lines", b.report.Lines)
+		if err := b.ctx.Err(); err != nil {
+			return err
+		}
 	}
 	p, ok := c.person()
 	if !ok {
@@ -143,30 +163,29 @@ func (b *build) line(c *csvReader) error {
 // Erase takes a cardholder with all credentials out of the store: out of the
 // tables, the boot image and the values of the change log, and out of every page
 // of the file. Ids and what happened stay. Copies of the file (backups, store.db.*
-// beside it) are not touched. Errors: ErrUnknown, ErrBroken, ErrCorrupt, that of
-// the disk: nothing is changed; or that of the image, as with Take.
-func (s *Store) Erase(id access.CardholderID, by Author) (credentials int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.mayChange(); err != nil {
+// beside it) are not touched. It ends soon after ctx does, unless it is about to be
+// done. Errors: ErrUnknown, ErrBroken, ErrCorrupt, those of ctx or of the disk:
+// nothing is changed; or that of the image, as with Take.
+func (s *Store) Erase(ctx context.Context, id access.CardholderID, by Author) (credentials int, err error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	now, err := s.now()
+	if err != nil {
 		return 0, err
 	}
-	b := newBuild(s.o.Dir, nil)
+	b := newBuild(ctx, s.o.Dir, nil)
 	b.always = true
 	defer b.discard()
 	erased, err := b.old(s.view, id)
 	if err != nil {
-		return 0, s.damaged(err)
+		return 0, s.damagedUnless(ctx, err)
 	}
 	if len(erased) == 0 {
 		return 0, fmt.Errorf("%w: %q; nothing is changed", ErrUnknown, id)
 	}
-	m := s.all.meta
-	m.Version++
-	m.People = m.Version
 	gone := draft{ids: erased[:min(len(erased), maxNamed)], count: len(erased)}
-	before := s.all.fingerprint()
-	return len(erased) - 1, s.rebuild(b, m, id, func(m *meta, next *contents) ([]change, error) {
+	before := now.fingerprint()
+	return len(erased) - 1, s.rebuild(b, id, func(m *meta, next *contents) ([]change, error) {
 		return gone.describe(m, Change{
 			Kind: access.KindPersonErased, Author: by, Before: before, After: next.fingerprint(),
 		})

@@ -18,7 +18,7 @@ import (
 
 func imported(t *testing.T, s *Store, text string) Report {
 	t.Helper()
-	report, err := s.Import(strings.NewReader(text), ImportOptions{Author: author})
+	report, err := s.Import(t.Context(), strings.NewReader(text), ImportOptions{Author: author})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestImport(t *testing.T) {
 		if same := imported(t, s, "id,credential_id,card_number\np9,c10,10\np8,,\n"); same.Changed() || same.Version != 3 {
 			t.Errorf("%+v", same)
 		}
-		if report, err := s.Import(strings.NewReader("id\n"), ImportOptions{Author: author}); err != nil || report.Changed() {
+		if report, err := s.Import(t.Context(), strings.NewReader("id\n"), ImportOptions{Author: author}); err != nil || report.Changed() {
 			t.Errorf("an empty file: %+v, %v", report, err)
 		}
 		_ = s.Close()
@@ -119,7 +119,7 @@ func TestImportMistakes(t *testing.T) {
 		head + "p,\xff,,,,,,,\n":                  "line 2, column 3: name: expected",
 	}
 	for text, want := range tests {
-		_, err := s.Import(strings.NewReader(text), ImportOptions{Author: author})
+		_, err := s.Import(t.Context(), strings.NewReader(text), ImportOptions{Author: author})
 		mistakes, ok := errors.AsType[*Mistakes](err)
 		if !ok || !strings.Contains(mistakes.Error(), want) || len(mistakes.List) != 1 {
 			t.Errorf("%q: %v, want %s", text, err, want)
@@ -128,14 +128,14 @@ func TestImportMistakes(t *testing.T) {
 			t.Errorf("a card number is shown: %v", mistakes)
 		}
 	}
-	_, err := s.Import(strings.NewReader("id,suspended\n"+strings.Repeat("p,x\n", 500)), ImportOptions{Author: author})
+	_, err := s.Import(t.Context(), strings.NewReader("id,suspended\n"+strings.Repeat("p,x\n", 500)), ImportOptions{Author: author})
 	if mistakes, ok := errors.AsType[*Mistakes](err); !ok || len(mistakes.List) != maxMistakes || mistakes.More != 400 || !strings.Contains(err.Error(), "and 400 more") {
 		t.Errorf("%v", err)
 	}
-	if _, err := s.Import(io.MultiReader(strings.NewReader("id,name\np,\""), endless{}), ImportOptions{Author: author}); err == nil || !strings.Contains(err.Error(), "longer than") {
+	if _, err := s.Import(t.Context(), io.MultiReader(strings.NewReader("id,name\np,\""), endless{}), ImportOptions{Author: author}); err == nil || !strings.Contains(err.Error(), "longer than") {
 		t.Errorf("a quote that is never closed: %v", err)
 	}
-	if _, err := s.Import(io.MultiReader(strings.NewReader("id\np\n"), brokenReader{}), ImportOptions{Author: author}); !errors.Is(err, io.ErrNoProgress) {
+	if _, err := s.Import(t.Context(), io.MultiReader(strings.NewReader("id\np\n"), brokenReader{}), ImportOptions{Author: author}); !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("a file that cannot be read on: %v", err)
 	}
 	if diff := cmp.Diff(before, all(t, s)); diff != "" || s.all.meta != changed {
@@ -170,9 +170,9 @@ func FuzzImport(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		b := newBuild(t.TempDir(), nil)
+		b := newBuild(t.Context(), t.TempDir(), nil)
 		defer b.discard()
-		if err := s.read(b, bytes.NewReader(text)); err != nil {
+		if err := b.read(&s.all, bytes.NewReader(text)); err != nil {
 			return
 		}
 		if b.report.Lines > bytes.Count(text, []byte("\n"))+bytes.Count(text, []byte("\r"))+1 {
@@ -197,10 +197,10 @@ func TestErase(t *testing.T) {
 		if !bytes.Contains(contentOf(t, dir), []byte("Hildegard")) {
 			t.Fatal("the name is not in the file before")
 		}
-		if _, err := s.Erase("nobody", author); !errors.Is(err, ErrUnknown) {
+		if _, err := s.Erase(t.Context(), "nobody", author); !errors.Is(err, ErrUnknown) {
 			t.Errorf("nobody: %v", err)
 		}
-		if n, err := s.Erase("erased", author); n != 2 || err != nil {
+		if n, err := s.Erase(t.Context(), "erased", author); n != 2 || err != nil {
 			t.Fatalf("%d, %v", n, err)
 		}
 		for name, text := range files(t, dir) {
@@ -299,7 +299,7 @@ func TestImportIsAtomic(t *testing.T) {
 		old := all(t, s)
 		f := &failAt{n: n}
 		s.step = f.step
-		_, err := s.Import(strings.NewReader(text), ImportOptions{Author: author})
+		_, err := s.Import(t.Context(), strings.NewReader(text), ImportOptions{Author: author})
 		if len(f.seen) < n {
 			if want := []string{"create", "rename", "syncdir", "create", "write", "sync", "rename", "syncdir"}; cmp.Diff(want, f.seen) != "" || err != nil {
 				t.Errorf("%v, %v", f.seen, err)

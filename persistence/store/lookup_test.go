@@ -18,7 +18,7 @@ func TestLookupsDuringChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		take(t, s)
-		if _, err := s.Import(newCrowdCSV(people), ImportOptions{Author: author}); err != nil {
+		if _, err := s.Import(t.Context(), newCrowdCSV(people), ImportOptions{Author: author}); err != nil {
 			t.Fatal(err)
 		}
 		done := make(chan struct{})
@@ -48,7 +48,7 @@ func TestLookupsDuringChanges(t *testing.T) {
 			}
 			save(t, s, access.DoorMemory{Door: "d1", Mode: []access.Mode{access.Locked, access.Blocked}[i%2]})
 			if i%3 == 2 {
-				if _, err := s.Erase(access.CardholderID(id), author); err != nil {
+				if _, err := s.Erase(t.Context(), access.CardholderID(id), author); err != nil {
 					t.Error(err)
 				}
 			}

@@ -10,49 +10,107 @@ import (
 	"gatehouse/access"
 )
 
+// rebuildSuffix marks a store that a change makes in the place of the old one.
+const rebuildSuffix = ".new"
+
 // rebuild makes a change by writing the whole store anew and giving the new file
 // the old one's name: so it becomes visible at once, needs little memory, and
 // leaves nothing behind of what was taken out. finish describes the change once
 // the tables are known; values of the person without, if any, go out of the log.
 // Nothing is changed when it fails, unless the store is broken after.
-func (s *Store) rebuild(b *build, m meta, without access.CardholderID, finish func(*meta, *contents) ([]change, error)) error {
-	log, err := s.log()
-	if err != nil {
-		return s.damaged(err)
-	}
+//
+// The caller holds s.changing. s.mu is held for the last step only, which is short,
+// so that doors' modes are saved while a million people are written.
+func (s *Store) rebuild(b *build, without access.CardholderID, finish func(*meta, *contents) ([]change, error)) (err error) {
 	path := filepath.Join(s.o.Dir, FileName)
-	err = makeFile(path, s.step, func(db *database) error {
-		next := s.all.with(nil, m)
-		if next.sums, m.Tables, err = b.write(db); err != nil {
-			return err
+	last := lastStep{s: s}
+	defer func() { err = errors.Join(err, last.end()) }()
+	err = makeFile(path+rebuildSuffix, path, s.step, func(db *database) error {
+		sums, tables, err := b.write(db)
+		if err == nil {
+			err = b.verdict()
 		}
-		if err := b.verdict(); err != nil {
-			return err
+		if err == nil {
+			err = s.copyLog(db, without)
 		}
-		m.Revision++
-		changes, err := finish(&m, &next)
+		if err == nil {
+			err = db.guard(path, db.db.Sync) // so that the last step has little to sync
+		}
 		if err != nil {
 			return err
 		}
-		sums := next.sums
-		next = next.with(changes, m)
-		next.sums = sums
-		if err := writeLog(db, log, without); err != nil {
-			return err
-		}
-		_, err = db.write(append(changes, next.everything()...))
-		return err
+		last.begin()
+		return s.finishRebuild(db, sums, tables, finish)
 	})
-	if err != nil && !s.replaced(path) {
+	if err != nil && !(last.begun && s.replaced(path)) {
 		return err
 	}
 	if err == nil {
-		err = s.reopen(path)
+		last.before, last.file, err = s.reopen(path)
 	}
 	if err != nil {
 		return s.fail(err)
 	}
 	return s.replaceImage()
+}
+
+// lastStep is the part of a rebuild that nobody else changes anything in. What it
+// replaced is closed after it, since that waits for a copy under way.
+type lastStep struct {
+	s      *Store
+	begun  bool
+	before *database
+	file   *os.File
+}
+
+func (l *lastStep) begin() {
+	l.s.mu.Lock()
+	l.begun = true
+}
+
+func (l *lastStep) end() error {
+	if l.begun {
+		l.s.mu.Unlock()
+	}
+	if l.before == nil {
+		return nil
+	}
+	if err := errors.Join(l.before.close(), l.file.Close()); err != nil {
+		return fmt.Errorf("the change is made; the file before: %w", err)
+	}
+	return nil
+}
+
+// finishRebuild writes all but the people, as it is by now.
+func (s *Store) finishRebuild(db *database, sums [tableCount]sums, tables [tableCount]tableMeta, finish func(*meta, *contents) ([]change, error)) error {
+	if s.broken != nil {
+		return s.broken
+	}
+	m := s.all.meta
+	m.Revision++
+	m.Version++
+	m.People, m.Tables = m.Version, tables
+	next := s.all.with(nil, m)
+	next.sums = sums
+	changes, err := finish(&m, &next)
+	if err != nil {
+		return err
+	}
+	next = next.with(changes, m)
+	next.sums = sums
+	_, err = db.write(append(changes, next.everything()...))
+	return err
+}
+
+// copyLog writes the change log into a new store, without the values of a person.
+func (s *Store) copyLog(db *database, without access.CardholderID) error {
+	s.mu.Lock()
+	log, err := s.log()
+	s.mu.Unlock()
+	if err != nil {
+		return s.damaged(err)
+	}
+	return writeLog(db, log, without)
 }
 
 func writeLog(db *database, log []logged, without access.CardholderID) error {
@@ -78,24 +136,21 @@ func (s *Store) replaced(path string) bool {
 	return errors.Join(err, openErr) != nil || !os.SameFile(at, open)
 }
 
-// reopen takes the file at path in the place of the open one.
-func (s *Store) reopen(path string) error {
+// reopen takes the file at path in the place of the open one, which it returns.
+func (s *Store) reopen(path string) (before *database, file *os.File, err error) {
 	i, err := inspect(path, &s.o)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	db, err := openDatabase(path)
+	db, opened, err := openBoth(path)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	i.tables.find.r = db.file
+	i.tables.find.r = opened
 	s.reading.Lock()
-	old := s.db
-	s.db, s.view, s.people = db, i.tables, i.people
+	before, file = s.db, s.file
+	s.db, s.file, s.view, s.people = db, opened, i.tables, i.people
 	s.reading.Unlock()
 	s.all, s.stale = *i.contents, true
-	if err := old.close(); err != nil {
-		return fmt.Errorf("the file before: %w", err)
-	}
-	return nil
+	return before, file, nil
 }

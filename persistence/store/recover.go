@@ -1,11 +1,14 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"gatehouse/persistence"
@@ -35,7 +38,7 @@ func recoverStore(o *Options, damage error) (recovered, err error) {
 		}
 		source = filepath.Base(backup) + " and " + ImageName
 	}
-	aside := path + ".bad-" + o.Recover.Now.UTC().Format("20060102T150405Z")
+	aside := path + asideMark + o.Recover.Now.UTC().Format(asideLayout)
 	if err := keepAside(path, aside, o.step); err != nil {
 		return nil, fmt.Errorf("%w; it cannot be set aside: %w", damage, err)
 	}
@@ -47,8 +50,35 @@ func recoverStore(o *Options, damage error) (recovered, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; a new one cannot be made: %w", damage, err)
 	}
-	return fmt.Errorf("%w; it is kept as %s, and a new one was made from %s: every acknowledged change is in it",
-		damage, filepath.Base(aside), source), nil
+	return fmt.Errorf("%w; it is kept as %s, and a new one was made from %s: every acknowledged change is in it%s",
+		damage, filepath.Base(aside), source, keepFew(path)), nil
+}
+
+const (
+	asideMark   = ".bad-"
+	asideLayout = "20060102T150405Z"
+	// keepBad is how many stores that were set aside stay: a disk that fails again and
+	// again must not be filled by them.
+	keepBad = 3
+)
+
+// keepFew removes the oldest stores that were set aside, and says so.
+func keepFew(path string) (said string) {
+	list, _ := filepath.Glob(path + asideMark + "*") // the pattern is sound
+	list = slices.DeleteFunc(list, func(name string) bool {
+		_, err := time.Parse(asideLayout, strings.TrimPrefix(name, path+asideMark))
+		return err != nil
+	})
+	gone := 0
+	for _, name := range list[:max(0, len(list)-keepBad)] { // in the order of their times
+		if os.Remove(name) == nil {
+			gone++
+		}
+	}
+	if gone == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d set aside before were removed, the newest %d stay", gone, keepBad)
 }
 
 // keepAside gives the damaged file a second name; its own goes to the new store in
@@ -98,10 +128,10 @@ func makeFromBackup(o *Options, path, backup string, c *contents) error {
 	if err != nil {
 		return err
 	}
-	b := newBuild(o.Dir, nil)
+	b := newBuild(context.Background(), o.Dir, nil)
 	defer b.discard()
 	if _, err := b.old(people, ""); err != nil {
 		return err
 	}
-	return makeFile(path, o.step, func(db *database) error { return b.fill(db, c) })
+	return makeFile(path+".tmp", path, o.step, func(db *database) error { return b.fill(db, c) })
 }

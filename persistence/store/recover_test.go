@@ -179,13 +179,13 @@ func TestRecoverManyPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	take(t, s)
-	if _, err := s.Import(newCrowdCSV(500), ImportOptions{Author: author}); err != nil {
+	if _, err := s.Import(t.Context(), newCrowdCSV(500), ImportOptions{Author: author}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.CopyTo(filepath.Join(backups, "old.db"), noon); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Erase("p-0000003", author); err != nil {
+	if _, err := s.Erase(t.Context(), "p-0000003", author); err != nil {
 		t.Fatal(err)
 	}
 	save(t, s, lockdown...)

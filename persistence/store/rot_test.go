@@ -35,7 +35,7 @@ func rotStore(t *testing.T) (dir string, whole []byte, truth map[access.Card]acc
 		t.Fatal(err)
 	}
 	take(t, s)
-	if _, err := s.Import(newCrowdCSV(rotPeople), ImportOptions{Author: author}); err != nil {
+	if _, err := s.Import(t.Context(), newCrowdCSV(rotPeople), ImportOptions{Author: author}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 40 { // suspended after all
@@ -212,7 +212,7 @@ func TestAnOldGroupIsDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	take(t, s)
-	if _, err := s.Import(newCrowdCSV(rotPeople), ImportOptions{Author: author}); err != nil {
+	if _, err := s.Import(t.Context(), newCrowdCSV(rotPeople), ImportOptions{Author: author}); err != nil {
 		t.Fatal(err)
 	}
 	id := access.CardholderID("p-0000003")

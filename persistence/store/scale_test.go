@@ -128,7 +128,7 @@ func TestPeopleAtScale(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("import", func(t *testing.T) {
-		report, err := s.Import(newCrowdCSV(people), ImportOptions{Author: author, Progress: func(string, int) { peak = max(peak, rssAnon(t)) }})
+		report, err := s.Import(t.Context(), newCrowdCSV(people), ImportOptions{Author: author, Progress: func(string, int) { peak = max(peak, rssAnon(t)) }})
 		want := Report{Lines: people + (people+4)/5, HoldersAdded: people, CredentialsAdded: people + (people+4)/5, Version: 2}
 		if err != nil || report != want {
 			t.Fatalf("%+v, want %+v; %v", report, want, err)

@@ -2,16 +2,21 @@ package store
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 const (
-	partitions   = 64 // a power of two
+	partitions = 64 // a power of two
+	// maxPerKey is how many entries of one key there may be: all of them are settled
+	// at once, in memory.
+	maxPerKey    = 1000
 	spillBytes   = 32 << 10
 	partitionBit = 6
 )
@@ -43,6 +48,7 @@ type entry struct {
 type spill struct {
 	dir   string // made when first needed
 	name  string
+	of    string // what a key is, in plain words
 	count int
 	parts [partitions]struct {
 		b    []byte
@@ -82,28 +88,68 @@ func (s *spill) flush(part int) (err error) {
 	return err
 }
 
-// take returns a partition's entries in the order of their coming, once.
-func (s *spill) take(part int) (list []entry, err error) {
+// take returns a partition's entries in the order of their coming, once. Of a key
+// it returns maxPerKey at most; over is told the first one more.
+func (s *spill) take(part int, over func(entry)) (list []entry, err error) {
 	p := &s.parts[part]
-	whole := p.b
+	var early io.Reader = strings.NewReader("")
 	if p.file != nil {
 		if _, err := p.file.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
-		early, err := io.ReadAll(bufio.NewReader(p.file))
-		if err != nil {
-			return nil, err
-		}
-		whole = append(early, p.b...)
+		early = p.file
 	}
+	r := entryReader{r: bufio.NewReader(io.MultiReader(early, bytes.NewReader(p.b)))}
 	p.b = nil
-	r := rowReader{b: whole}
-	for len(r.b) > 0 {
-		e := entry{key: r.bytes(), value: r.bytes()}
-		e.place, e.blank = place(r.number()), r.number() == 1
-		list = append(list, e)
+	count := map[string]int{}
+	for e, ok := r.next(); ok; e, ok = r.next() {
+		switch n := count[string(e.key)]; {
+		case n < maxPerKey:
+			list = append(list, e)
+		case n == maxPerKey:
+			over(e)
+		}
+		count[string(e.key)]++
 	}
 	return list, errors.Join(r.err, s.close(part))
+}
+
+// entryReader reads what add wrote.
+type entryReader struct {
+	r   *bufio.Reader
+	err error
+}
+
+// next is the next entry; false at the end, or after an error.
+func (r *entryReader) next() (e entry, ok bool) {
+	if _, err := r.r.Peek(1); err != nil {
+		if !errors.Is(err, io.EOF) {
+			r.err = err
+		}
+		return e, false
+	}
+	e.key, e.value = r.text(), r.text()
+	e.place, e.blank = place(r.number()), r.number() == 1
+	return e, r.err == nil
+}
+
+func (r *entryReader) number() uint64 {
+	n, err := binary.ReadUvarint(r.r)
+	r.err = errors.Join(r.err, err)
+	return n
+}
+
+func (r *entryReader) text() []byte {
+	n := r.number()
+	if n > maxLine { // no line is as long
+		r.err = errors.Join(r.err, errRow)
+	}
+	if r.err != nil {
+		return nil
+	}
+	b := make([]byte, n)
+	_, r.err = io.ReadFull(r.r, b)
+	return b
 }
 
 func (s *spill) close(part int) error {

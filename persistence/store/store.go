@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -54,9 +55,11 @@ func (o *Options) fill() {
 }
 
 // Store is an open store, safe for concurrent use. Changes go to disk and block.
-// Lookup never waits for a change; everything else answers from memory, but waits
-// for a change under way.
+// Recall and Lookup never wait for a change, a change of doors only for the last
+// step of one of people; everything else answers from memory, but waits for a
+// change under way.
 type Store struct {
+	changing  sync.Mutex // held through a change of rules or people; before mu
 	mu        sync.Mutex
 	o         Options
 	db        *database
@@ -70,9 +73,10 @@ type Store struct {
 	readsMu sync.Mutex
 	reads   []time.Time // when each read transaction that goes on began
 
-	reading sync.RWMutex // of what Lookup reads
+	reading sync.RWMutex // of what Lookup reads; never held through a read
 	view    *tables
-	people  *crowd // nil if they are too many
+	people  *crowd   // nil if they are too many
+	file    *os.File // that view reads; open until Close, also of a store that is retired
 }
 
 // Check reads the store in dir, with its image, and changes nothing. A directory
@@ -178,16 +182,32 @@ func trusted(o *Options, path string) (*inspected, error) {
 }
 
 func openStore(o *Options, i *inspected) (*Store, error) {
-	db, err := openDatabase(filepath.Join(o.Dir, FileName))
+	path := filepath.Join(o.Dir, FileName)
+	db, file, err := openBoth(path)
 	if err != nil {
 		return nil, err
 	}
 	_ = os.RemoveAll(filepath.Join(o.Dir, spillDir)) // of an import that was cut short
-	i.tables.find.r = db.file
+	_ = os.Remove(path + rebuildSuffix)
+	i.tables.find.r = file
 	return &Store{
 		o: *o, db: db, image: filepath.Join(o.Dir, ImageName), step: o.step,
-		all: *i.contents, view: i.tables, people: i.people,
+		all: *i.contents, view: i.tables, people: i.people, file: file,
 	}, nil
+}
+
+// openBoth opens a store's file for changes, and once more for lookups: those go on
+// when the database is closed because it broke.
+func openBoth(path string) (*database, *os.File, error) {
+	db, err := openDatabase(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, errors.Join(err, db.close())
+	}
+	return db, file, nil
 }
 
 // create makes a store where there is none.
@@ -220,12 +240,12 @@ func fresh(random io.Reader) (*contents, *crowd, error) {
 
 // makeStore makes a store.db of the contents and the people.
 func makeStore(o *Options, path string, c *contents, people *crowd) error {
-	b := newBuild(o.Dir, nil)
+	b := newBuild(context.Background(), o.Dir, nil)
 	defer b.discard()
 	if err := b.crowd(people); err != nil {
 		return err
 	}
-	return makeFile(path, o.step, func(db *database) error { return b.fill(db, c) })
+	return makeFile(path+".tmp", path, o.step, func(db *database) error { return b.fill(db, c) })
 }
 
 // fill writes a whole store into an empty one, and its tables into c.
@@ -237,17 +257,16 @@ func (b *build) fill(db *database, c *contents) (err error) {
 	return err
 }
 
-// makeFile makes a store under another name first: a power cut within bbolt's own
+// makeFile makes a store under the name temp first: a power cut within bbolt's own
 // creation can leave a file that kills the process that maps it. When fill fails,
 // nothing is left of it.
-func makeFile(path string, step func(string) error, fill func(*database) error) (err error) {
+func makeFile(temp, path string, step func(string) error, fill func(*database) error) (err error) {
 	if step == nil {
 		step = func(string) error { return nil }
 	}
 	if err := step("create"); err != nil {
 		return err
 	}
-	temp := path + ".tmp"
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -299,30 +318,6 @@ func (s *Store) fail(err error) error {
 	s.doubt()
 	s.broken = fmt.Errorf("%w after a failed commit: %w; check the disk and its free space, then open the store again", ErrBroken, err)
 	return s.broken
-}
-
-// look shows Lookup the people as they are now.
-func (s *Store) look() error {
-	info, err := s.db.file.Stat()
-	if err != nil {
-		return err
-	}
-	none := func(string) bool { return false }
-	find, err := walkPages(s.db.file, info.Size(), none, func(_, _, _ []byte) error { return nil })
-	if err != nil {
-		return err
-	}
-	view := &tables{find: find, meta: s.all.meta.Tables, sums: s.all.sums}
-	var people *crowd
-	if !s.all.meta.large(s.o.inMemory) {
-		if people, err = view.load(); err != nil {
-			return err
-		}
-	}
-	s.reading.Lock()
-	defer s.reading.Unlock()
-	s.view, s.people = view, people
-	return nil
 }
 
 // replaceImage brings the boot image up to the store, if it lags behind.
@@ -435,33 +430,25 @@ func (s *Store) Doors() (map[access.DoorID]access.DoorMemory, error) {
 	return doors, err
 }
 
-// Lookup finds who a card belongs to: in memory up to 50,000 people, by a few
-// reads of the file above. It waits for no change, but a large store's may wait
-// for the disk. An error is damage or the disk's; it never means that the card is
-// unknown.
-func (s *Store) Lookup(card access.Card) (access.Person, bool, error) {
-	s.reading.RLock()
-	defer s.reading.RUnlock()
-	if s.people != nil {
-		return s.people.people.Lookup(card)
-	}
-	p, ok, err := s.view.lookup(card)
-	if err != nil {
-		return access.Person{}, false, fmt.Errorf("%w: the card cannot be looked up: %w; restore a backup", ErrCorrupt, err)
-	}
-	return p, ok, nil
-}
-
 // Recovered says why the store was made anew at this opening, and where the
 // damaged one is; nil if it was sound.
 func (s *Store) Recovered() error { return s.recovered }
 
-// Close closes the store, after a change that is under way.
-func (s *Store) Close() error {
+// Retire gives the file back, so that it can be opened again: there are no more
+// changes (ErrBroken), but cards are found as they were until Close.
+func (s *Store) Retire() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken == nil {
 		s.broken = fmt.Errorf("%w: it was closed", ErrBroken)
 	}
 	return s.db.close()
+}
+
+// Close closes the store, after the step of a change that is under way.
+func (s *Store) Close() error {
+	err := s.Retire()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(err, s.file.Close())
 }

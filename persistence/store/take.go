@@ -3,7 +3,9 @@ package store
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,10 +21,27 @@ import (
 // ErrInvalid (an id used twice or unusable, a credential of an unknown holder, two
 // credentials with one card: nothing is changed), ErrBroken, or that of the image.
 func (s *Store) Take(rules access.Rules, holders []access.Cardholder, creds []access.Credential, by Author) (version uint64, changed bool, err error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	t := taking{s: s}
+	version, changed, err = t.inPlace(rules, holders, creds, by)
+	if errors.Is(err, errFull) {
+		err = t.rebuild(holders, creds, by)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		changed, version = s.all.meta.Version > version, s.all.meta.Version
+	}
+	return version, changed, err
+}
+
+// errFull: the tables are too small for a change in place.
+var errFull = errors.New("the tables are full")
+
+func (t *taking) inPlace(rules access.Rules, holders []access.Cardholder, creds []access.Credential, by Author) (version uint64, changed bool, err error) {
+	s := t.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.all.meta
-	t := taking{s: s}
 	if err := t.ask(rules, holders, creds); err != nil {
 		return m.Version, false, err
 	}
@@ -32,11 +51,10 @@ func (s *Store) Take(rules access.Rules, holders []access.Cardholder, creds []ac
 	if err := s.mayChange(); err != nil {
 		return m.Version, false, err
 	}
+	before := m.Version
 	m.Version++
-	if err := t.commit(m, holders, creds, by); err != nil {
-		return s.all.meta.Version, s.all.meta.Version == m.Version, err
-	}
-	return m.Version, true, nil
+	err = t.commit(m, by)
+	return s.all.meta.Version, s.all.meta.Version > before, err
 }
 
 // taking is one Take: what differs from the store.
@@ -160,8 +178,8 @@ func (t *taking) evict(card access.Card, named map[access.CredentialID]bool) err
 	return nil
 }
 
-// commit makes the change in place, or by new tables where those are too small.
-func (t *taking) commit(m meta, holders []access.Cardholder, creds []access.Credential, by Author) error {
+// commit makes the change in place, unless that is errFull.
+func (t *taking) commit(m meta, by Author) error {
 	s, sums := t.s, t.s.all.sums
 	people := !t.edits.empty()
 	if people {
@@ -172,7 +190,7 @@ func (t *taking) commit(m meta, holders []access.Cardholder, creds []access.Cred
 		return s.damaged(err)
 	}
 	if slices.ContainsFunc(m.Tables[:], tableMeta.full) {
-		return t.rebuild(m, holders, creds, by)
+		return errFull
 	}
 	next := s.all.with(t.rules, m)
 	next.sums = sums
@@ -203,8 +221,9 @@ func (t *taking) describe(m *meta, after string, by Author) (list []change, err 
 	return append(list, told...), err
 }
 
-func (t *taking) rebuild(m meta, holders []access.Cardholder, creds []access.Credential, by Author) error {
-	b := newBuild(t.s.o.Dir, nil)
+// rebuild makes the change by new tables.
+func (t *taking) rebuild(holders []access.Cardholder, creds []access.Credential, by Author) error {
+	b := newBuild(context.Background(), t.s.o.Dir, nil)
 	b.always = true
 	defer b.discard()
 	if _, err := b.old(t.s.view, ""); err != nil {
@@ -220,7 +239,7 @@ func (t *taking) rebuild(m meta, holders []access.Cardholder, creds []access.Cre
 			return err
 		}
 	}
-	return t.s.rebuild(b, m, "", func(m *meta, next *contents) ([]change, error) {
+	return t.s.rebuild(b, "", func(m *meta, next *contents) ([]change, error) {
 		after := next.with(t.rules, *m)
 		told, err := t.describe(m, after.fingerprint(), by)
 		return append(told, t.rules...), err

@@ -20,7 +20,7 @@ var secretFiles = []string{httpapi.TokenFile}
 
 // snapshotDir is where the copy of the store waits until it is sealed. It holds
 // names and card numbers in the clear, so it never leaves the data directory.
-const snapshotDir = "backup.tmp"
+const snapshotDir = daemon.SnapshotDir
 
 // Source is a building that is backed up.
 type Source interface {

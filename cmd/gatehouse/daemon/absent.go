@@ -14,6 +14,9 @@ func (a absent) err() error { return fmt.Errorf("not open: %w", a.why) }
 
 func (a absent) Commit([]access.Event) error { return a.err() }
 
+// Recall has nobody in memory.
+func (a absent) Recall(access.Card) (access.Person, bool, bool) { return access.Person{}, false, false }
+
 // Lookup knows nobody, and says so.
 func (a absent) Lookup(access.Card) (access.Person, bool, error) {
 	return access.Person{}, false, a.err()

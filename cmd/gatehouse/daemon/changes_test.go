@@ -26,7 +26,7 @@ func TestAChangeIsRecordedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Import(strings.NewReader("id,name\np-9,Nine\n"), store.ImportOptions{Author: by}); err != nil {
+	if _, err := s.Import(t.Context(), strings.NewReader("id,name\np-9,Nine\n"), store.ImportOptions{Author: by}); err != nil {
 		t.Fatal(err)
 	}
 	j, err := journal.Open(journal.Options{Dir: filepath.Join(h.dir, "journal"), Building: "house", Boot: 99})
@@ -38,7 +38,7 @@ func TestAChangeIsRecordedOnce(t *testing.T) {
 	if !errors.Is(err, power) {
 		t.Fatal(err)
 	}
-	if _, err := s.Erase("p-9", by); err != nil { // and nobody tells the journal
+	if _, err := s.Erase(t.Context(), "p-9", by); err != nil { // and nobody tells the journal
 		t.Fatal(err)
 	}
 	if err := errors.Join(s.Close(), j.Close()); err != nil {
@@ -86,7 +86,7 @@ func TestManyPeopleWithoutAStore(t *testing.T) {
 	for i := range 50_000 {
 		fmt.Fprintf(&people, "p-%d\n", i+2)
 	}
-	if _, err := s.Import(strings.NewReader(people.String()), store.ImportOptions{}); err != nil {
+	if _, err := s.Import(t.Context(), strings.NewReader(people.String()), store.ImportOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

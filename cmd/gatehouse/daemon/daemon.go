@@ -268,7 +268,7 @@ func (d *Daemon) journalDir() string { return JournalDir(d.opts.Data) }
 
 // openStore opens the store, on a full disk in the room that the reserve leaves.
 func (d *Daemon) openStore() error {
-	room := reserve{data: d.opts.Data}
+	room := &reserve{data: d.opts.Data}
 	err := d.openStoreIn(room)
 	if errors.Is(err, syscall.ENOSPC) && room.give() {
 		err = d.openStoreIn(room)
@@ -276,7 +276,7 @@ func (d *Daemon) openStore() error {
 	return err
 }
 
-func (d *Daemon) openStoreIn(room reserve) error {
+func (d *Daemon) openStoreIn(room *reserve) error {
 	open := func(again bool) (*store.Store, error) {
 		o := store.Options{Dir: d.opts.Data, Random: rand.Reader, Rewrite: again}
 		if !d.opts.Strict {
@@ -414,6 +414,9 @@ func (d *Daemon) buses() map[string]func(context.Context) error {
 // Start starts the tree.
 func (d *Daemon) Start(edge ...supervisor.ChildSpec) error {
 	if d.store != nil {
+		if err := ClearLeftovers(d.opts.Data); err != nil {
+			d.opts.Log.Error().Err(err).Msg("what an earlier life left may hold names in the clear")
+		}
 		d.store.reserve.take()
 	}
 	d.noteLife()
@@ -437,14 +440,8 @@ func (d *Daemon) record() {
 	if d.journal == nil || d.store == nil {
 		return
 	}
-	events, err := RecordChanges(d.store.s, d.journal.Commit, d.clock())
-	if err != nil {
+	if err := d.RecordOwed(); err != nil {
 		d.opts.Log.Error().Err(err).Msg("not recorded")
-	}
-	if d.opts.OnEvent != nil {
-		for _, e := range events {
-			d.opts.OnEvent(e)
-		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func (h *house) fill(name string) {
 	for _, entry := range list {
 		to, _ := os.Readlink(filepath.Join("/proc/self/fd", entry.Name()))
 		fd, _ := strconv.Atoi(entry.Name())
-		if to != h.path(name) {
+		if to != h.path(name) || !forWriting(entry.Name()) {
 			continue
 		}
 		if err := syscall.Dup3(int(full.Fd()), fd, syscall.O_CLOEXEC); err != nil {
@@ -36,6 +37,16 @@ func (h *house) fill(name string) {
 		return
 	}
 	h.t.Fatalf("%s is not open", name)
+}
+
+// forWriting reports whether a descriptor is open for writing: lookups have one of
+// their own.
+func forWriting(fd string) bool {
+	info, _ := os.ReadFile("/proc/self/fdinfo/" + fd)
+	_, flags, _ := strings.Cut(string(info), "flags:")
+	flags, _, _ = strings.Cut(flags, "\n")
+	n, err := strconv.ParseUint(strings.TrimSpace(flags), 8, 64)
+	return err == nil && n&syscall.O_ACCMODE != syscall.O_RDONLY
 }
 
 // A disk that fails under a running building: doors go on, and once it works

@@ -3,11 +3,13 @@ package daemon_test
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"gatehouse/access"
 	"gatehouse/cmd/gatehouse/daemon"
+	"gatehouse/supervisor/sim"
 )
 
 // find is all events that match, as the index finds them.
@@ -74,6 +76,70 @@ func TestIndexThatCannotBeWritten(t *testing.T) {
 	if err := os.Remove(daemon.IndexDir(h.dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
+	h.sim.Advance(2 * time.Second)
+	if lag := h.d.Building.IndexLag(); lag != 0 {
+		t.Errorf("%d events behind", lag)
+	}
+	h.stop()
+}
+
+// The index of a running building is made anew when somebody asks for that: what was
+// there goes, searches find all meanwhile, and again it is a second behind at most.
+func TestReindexOfARunningBuilding(t *testing.T) {
+	h := newHouse(t)
+	h.start()
+	for range 300 {
+		h.card("front", knownCard+1)
+		h.sim.Advance(50 * time.Millisecond)
+	}
+	h.sim.Advance(time.Second)
+	denied := len(h.find(access.Filter{Kind: access.KindDenied}))
+	rubbish := filepath.Join(daemon.IndexDir(h.dir), "000000000000.idx")
+	if err := errors.Join(os.MkdirAll(daemon.IndexDir(h.dir), 0o700), os.WriteFile(rubbish, []byte("rubbish"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := h.d.Building.Reindex(); err != nil {
+			t.Fatal(err)
+		}
+		if h.d.Building.IndexLag() == 0 {
+			t.Error("the index did not begin anew")
+		}
+		if _, err := os.Stat(rubbish); !errors.Is(err, os.ErrNotExist) {
+			t.Error("the rubbish is still there")
+		}
+		if n := len(h.find(access.Filter{Kind: access.KindDenied})); n != denied || n == 0 {
+			t.Errorf("%d events found of %d", n, denied)
+		}
+		h.sim.Advance(time.Second)
+		if lag := h.d.Building.IndexLag(); lag != 0 {
+			t.Errorf("%d events behind", lag)
+		}
+	}
+	h.stop()
+}
+
+// A step that hangs keeps it from beginning anew for as long as somebody waits; it is
+// made up for.
+func TestReindexBesideAStepThatHangs(t *testing.T) {
+	h := newHouse(t)
+	hangs := false
+	h.hold = func(_, name string) sim.Hold {
+		if hangs && name == "advance" {
+			return sim.Hold{Start: sim.Forever}
+		}
+		return sim.Hold{}
+	}
+	h.start()
+	h.sim.Advance(time.Second)
+	hangs = true
+	h.card("front", knownCard+1)
+	h.sim.Advance(time.Second)
+	if err := h.d.Building.Reindex(); err == nil {
+		t.Error("begun beside a step that hangs")
+	}
+	hangs = false
+	h.sim.ReleaseAll()
 	h.sim.Advance(2 * time.Second)
 	if lag := h.d.Building.IndexLag(); lag != 0 {
 		t.Errorf("%d events behind", lag)

@@ -110,7 +110,7 @@ func appendOccupancy(b []byte, building string, o actors.Occupancy) []byte {
 		b = binary.AppendUvarint(b, n)
 	}
 	index, areas := map[access.AreaID]uint64{}, []access.AreaID{}
-	for _, p := range o.Places {
+	for _, p := range o.Places.All() {
 		if _, known := index[p.Area]; !known {
 			index[p.Area] = uint64(len(areas))
 			areas = append(areas, p.Area)
@@ -120,7 +120,7 @@ func appendOccupancy(b []byte, building string, o actors.Occupancy) []byte {
 	for _, a := range areas {
 		b = appendText(b, string(a))
 	}
-	for who, p := range o.Places {
+	for who, p := range o.Places.All() {
 		b = appendText(b, string(who))
 		b = binary.AppendUvarint(b, index[p.Area])
 		b = binary.AppendUvarint(b, p.Seq)
@@ -164,14 +164,16 @@ func (r *occupancyReader) places(o *actors.Occupancy) {
 	for n := r.number(); n > 0 && !r.bad; n-- {
 		areas = append(areas, access.AreaID(r.text()))
 	}
-	o.Places = map[access.CardholderID]actors.Place{}
+	o.Places = &access.Places{}
+	const typical = 16 // bytes of a person in the file
+	o.Places.Grow(len(r.b)/typical, len(r.b)/2)
 	for len(r.b) > 0 && !r.bad {
 		who, area, seq := r.text(), r.number(), r.number()
 		if area >= uint64(len(areas)) {
 			r.bad = true
 			return
 		}
-		o.Places[access.CardholderID(who)] = actors.Place{Area: areas[area], Seq: seq}
+		o.Places.Set(access.CardholderID(who), access.Place{Area: areas[area], Seq: seq})
 	}
 }
 

@@ -107,12 +107,15 @@ func (l *liveJournal) record(damage error, gaps []journal.Gap) error {
 }
 
 // liveStore is a store that is opened again after a failure: a file whose write
-// or sync failed is never called durable again until it was read anew. Its calls
-// come from one worker at a time.
+// or sync failed is never called durable again until it was read anew. Lookups go on
+// in the one before until then. Doors are saved by one worker at a time, people
+// changed by another.
 type liveStore struct {
 	open    func(again bool) (*store.Store, error)
-	broken  bool
-	reserve reserve
+	reserve *reserve
+
+	mending sync.Mutex   // one opening at a time; guards broken
+	broken  *store.Store // takes no more changes
 
 	mu sync.RWMutex
 	s  *store.Store
@@ -124,37 +127,69 @@ func (l *liveStore) current() *store.Store {
 	return l.s
 }
 
-// Lookup finds who a card belongs to.
+// Recall finds who a card belongs to, if all people are in memory.
+func (l *liveStore) Recall(card access.Card) (person access.Person, known, ok bool) {
+	return l.current().Recall(card)
+}
+
+// Lookup finds who a card belongs to. One that meets the end of a store that broke
+// reads the next one.
 func (l *liveStore) Lookup(card access.Card) (access.Person, bool, error) {
-	return l.current().Lookup(card)
+	for {
+		s := l.current()
+		person, known, err := s.Lookup(card)
+		if err == nil || l.current() == s {
+			return person, known, err
+		}
+	}
 }
 
 // SaveDoors keeps the doors' modes, in a newly opened store if the last write
 // failed, and on a full disk in the room that the reserve leaves.
 func (l *liveStore) SaveDoors(changes []access.DoorMemory) error {
-	err := l.save(changes)
+	save := func(s *store.Store) error { return s.SaveDoors(changes) }
+	err := l.change(save)
 	if errors.Is(err, syscall.ENOSPC) && l.reserve.give() {
-		err = l.save(changes)
+		err = l.change(save)
 	}
 	l.reserve.take()
 	return err
 }
 
-func (l *liveStore) save(changes []access.DoorMemory) error {
-	if l.broken {
-		_ = l.s.Close() // its failure is why there will be a new one
-		fresh, err := l.open(true)
-		if err != nil {
-			return err
-		}
-		l.mu.Lock()
-		l.s, l.broken = fresh, false
-		l.mu.Unlock()
+// change makes a change in a store that takes it.
+func (l *liveStore) change(do func(*store.Store) error) error {
+	s, err := l.sound()
+	if err != nil {
+		return err
 	}
-	err := l.s.SaveDoors(changes)
-	l.broken = errors.Is(err, store.ErrBroken)
+	err = do(s)
+	if errors.Is(err, store.ErrBroken) {
+		l.mending.Lock()
+		l.broken = s
+		l.mending.Unlock()
+	}
 	return err
 }
 
+// sound is the store, opened again if it broke.
+func (l *liveStore) sound() (*store.Store, error) {
+	l.mending.Lock()
+	defer l.mending.Unlock()
+	before := l.current()
+	if l.broken != before {
+		return before, nil
+	}
+	_ = before.Retire() // its failure is why there will be a new one
+	fresh, err := l.open(true)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	l.s = fresh
+	l.mu.Unlock()
+	_ = before.Close()
+	return fresh, nil
+}
+
 // Close closes the store.
-func (l *liveStore) Close() error { return l.s.Close() }
+func (l *liveStore) Close() error { return l.current().Close() }

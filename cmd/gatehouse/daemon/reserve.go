@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"gatehouse/persistence/store"
 )
@@ -23,9 +24,11 @@ const (
 
 // reserve is room on a full disk for changes to the store: it is given up for the
 // moment of a change and taken again. A change replaces what it writes, so next
-// to nothing of it is used up. Calls come from one worker at a time.
+// to nothing of it is used up.
 type reserve struct {
-	data  string
+	data string
+
+	mu    sync.Mutex // guards the file, too
 	whole bool
 }
 
@@ -33,6 +36,8 @@ func (r *reserve) path() string { return filepath.Join(r.data, reserveName) }
 
 // take takes the room, or as much of it as there is.
 func (r *reserve) take() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.whole {
 		return
 	}
@@ -63,6 +68,16 @@ func fillUp(f *os.File, size int64) error {
 
 // give gives the room up; false: there was none.
 func (r *reserve) give() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.whole = false
 	return os.Remove(r.path()) == nil
+}
+
+// resize takes the room that a store of another size needs.
+func (r *reserve) resize() {
+	r.mu.Lock()
+	r.whole = false
+	r.mu.Unlock()
+	r.take()
 }

@@ -1,0 +1,344 @@
+package people
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"gatehouse/access"
+	"gatehouse/cmd/gatehouse/daemon"
+	"gatehouse/edge/httpapi"
+	"gatehouse/persistence/store"
+	"gatehouse/supervisor"
+)
+
+// Source is a building whose people are changed. Its calls block.
+type Source interface {
+	ImportPeople(ctx context.Context, file io.Reader, o store.ImportOptions) (store.Report, error)
+	ErasePerson(ctx context.Context, id access.CardholderID, by store.Author) (credentials int, err error)
+	// RecordOwed tells the journal what it was not yet told.
+	RecordOwed() error
+}
+
+// Options of a Service; all are required.
+type Options struct {
+	Source   Source
+	Data     string // the data directory
+	Operator access.OperatorID
+	// Named says that the site file names a person.
+	Named func(access.CardholderID) bool
+	// FreeBytes is how much can still be written to a directory's disk.
+	FreeBytes func(dir string) (int64, error)
+	Executor  supervisor.Executor
+	Log       zerolog.Logger
+}
+
+// Service changes people, one change at a time. It outlives its actor, so that what
+// became of a change is still known after a crash.
+type Service struct {
+	o      Options
+	making sync.Mutex // held by the task, also by one that hangs and was given up
+
+	mu        sync.Mutex
+	actor     supervisor.Ref
+	uploading bool
+	status    httpapi.PeopleStatus
+}
+
+// NewService makes a service; Spec is its place in the tree.
+func NewService(o Options) *Service { return &Service{o: o} }
+
+// stopDeadline is what the last step of a change may take, which nothing breaks off.
+const stopDeadline = 10 * time.Second
+
+// Spec is the actor.
+func (s *Service) Spec() supervisor.ChildSpec {
+	return supervisor.ChildSpec{ID: "people", StopDeadline: stopDeadline, New: func() supervisor.Actor { return &actor{Service: s} }}
+}
+
+// Status says what the last change came to.
+func (s *Service) Status() httpapi.PeopleStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+// begin asks the actor for a change: to import what was uploaded, or to erase.
+type begin struct {
+	erase access.CardholderID // "": an import
+	at    time.Time
+}
+
+// Import keeps the file and begins to import it.
+func (s *Service) Import(file io.Reader, size int64) (number uint64, err error) {
+	if err := s.reserve(); err != nil {
+		return 0, err
+	}
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.uploading = false
+		if err != nil {
+			_ = os.Remove(s.upload()) // the next upload, or the next start, tries again
+		}
+	}()
+	if err := s.room(size); err != nil {
+		return 0, err
+	}
+	if err := s.keep(file); err != nil {
+		return 0, fmt.Errorf("the file cannot be kept: %w", err)
+	}
+	return s.begin(begin{at: s.o.Executor.Now()})
+}
+
+// Erase begins to erase a person. The site file would bring back whom it names.
+func (s *Service) Erase(id access.CardholderID) (number uint64, err error) {
+	if s.o.Named(id) {
+		return 0, httpapi.ErrNamedBySite
+	}
+	if err := s.reserve(); err != nil {
+		return 0, err
+	}
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.uploading = false
+	}()
+	return s.begin(begin{erase: id, at: s.o.Executor.Now()})
+}
+
+func (s *Service) upload() string { return filepath.Join(s.o.Data, daemon.UploadFile) }
+
+// reserve keeps others away until the change is begun.
+func (s *Service) reserve() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.uploading || s.status.Running:
+		return httpapi.ErrPeopleChange
+	case !s.actor.Valid():
+		return errors.New("the building is not up yet")
+	}
+	s.uploading = true
+	return nil
+}
+
+// room refuses a file that the disk has no room for: the journal shares it. An import
+// writes the file, its rows sorted, and a new store.
+func (s *Service) room(size int64) error {
+	const times, spare = 5, 64 << 20
+	free, err := s.o.FreeBytes(s.o.Data)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("how much room there is cannot be told: %w", err)
+	}
+	need := max(0, size)*times + spare
+	if db, err := os.Stat(filepath.Join(s.o.Data, store.FileName)); err == nil {
+		need += 2 * db.Size()
+	}
+	if free < need {
+		return fmt.Errorf("%w: %d MB are free, the import may take %d MB", httpapi.ErrNoRoom, free>>20, need>>20)
+	}
+	return nil
+}
+
+// keep writes the file down; it need not outlive a power cut.
+func (s *Service) keep(file io.Reader) error {
+	// Never into a file that an import which hangs may still be reading.
+	if err := os.Remove(s.upload()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(s.upload(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, file)
+	return errors.Join(err, f.Close())
+}
+
+func (s *Service) begin(b begin) (number uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if got := s.actor.Send(b); !got.OK() {
+		return 0, fmt.Errorf("the actor of people does not take it (%v)", got)
+	}
+	s.status = httpapi.PeopleStatus{Running: true, Number: s.status.Number + 1, Change: "import", Began: b.at.UTC()}
+	if b.erase != "" {
+		s.status.Change = "erase"
+	}
+	return s.status.Number, nil
+}
+
+// actor is one life of the service.
+type actor struct {
+	*Service
+	changes bool // a change is under way
+	tells   bool // a task tells the journal
+	failing bool
+}
+
+const (
+	changeTask = "change"
+	recordTask = "record"
+	owedTimer  = "owed"
+	again      = 5 * time.Second // until the journal is told again
+)
+
+// Start ends what an earlier life had begun, and tells the journal what it left.
+func (a *actor) Start(c *supervisor.Context) error {
+	a.reset(c.Self())
+	return a.record(c)
+}
+
+func (s *Service) reset(self supervisor.Ref) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.actor = self
+	if s.status.Running {
+		s.status.Running, s.status.Error = false, "it was cut short by a restart; look whether it was made"
+	}
+}
+
+// Receive begins a change and notes its end.
+func (a *actor) Receive(c *supervisor.Context, msg any) error {
+	switch m := msg.(type) {
+	case begin:
+		err := c.Task(changeTask, 0, func(ctx context.Context) (any, error) { return a.make(ctx, m) })
+		if a.changes = err == nil; !a.changes {
+			a.ended(httpapi.PeopleStatus{}, err)
+		}
+	case supervisor.Tick:
+		return a.record(c)
+	case supervisor.TaskDone:
+		if m.Name == recordTask {
+			a.recorded(c, m.Err)
+			return nil
+		}
+		a.changes = false
+		end, _ := m.Value.(httpapi.PeopleStatus)
+		a.ended(end, m.Err)
+		if end.Unrecorded != "" {
+			c.After(owedTimer, again)
+		}
+	default:
+		return fmt.Errorf("nobody sends the actor of people a %T", m)
+	}
+	return nil
+}
+
+func (a *actor) record(c *supervisor.Context) error {
+	switch {
+	case a.changes: // its end tells
+		c.After(owedTimer, again)
+		return nil
+	case a.tells:
+		return nil
+	}
+	a.tells = true
+	return c.Task(recordTask, 0, func(context.Context) (any, error) { return nil, a.tell() })
+}
+
+func (a *actor) recorded(c *supervisor.Context, err error) {
+	a.tells = false
+	if err == nil {
+		a.failing = false
+		return
+	}
+	if !a.failing {
+		a.o.Log.Error().Err(err).Msg("changes of people or rules are made, but the journal does not have them yet; it is told again")
+	}
+	a.failing = true
+	c.After(owedTimer, again)
+}
+
+var errHangs = errors.New("an earlier one still hangs; look at the disk of the data directory")
+
+// tell tells the journal what it was not yet told.
+func (s *Service) tell() error {
+	if !s.making.TryLock() {
+		return errHangs
+	}
+	defer s.making.Unlock()
+	return s.o.Source.RecordOwed()
+}
+
+// make makes a change, then tells the journal.
+func (s *Service) make(ctx context.Context, b begin) (end httpapi.PeopleStatus, err error) {
+	if !s.making.TryLock() {
+		return end, errHangs
+	}
+	defer s.making.Unlock()
+	by := store.Author{Operator: s.o.Operator, Time: b.at.UTC()}
+	if b.erase != "" {
+		n, err := s.o.Source.ErasePerson(ctx, b.erase, by)
+		if err != nil {
+			return httpapi.PeopleStatus{Unknown: errors.Is(err, store.ErrUnknown)}, err
+		}
+		end.Erased = &httpapi.ErasedReport{Credentials: n}
+	} else if end, err = s.importFile(ctx, by); err != nil {
+		return end, err
+	}
+	if err := s.o.Source.RecordOwed(); err != nil {
+		end.Unrecorded = err.Error()
+	}
+	return end, nil
+}
+
+func (s *Service) importFile(ctx context.Context, by store.Author) (end httpapi.PeopleStatus, err error) {
+	f, err := os.Open(s.upload())
+	if err != nil {
+		return end, err
+	}
+	defer func() { _ = f.Close() }() // opened for reading
+	if err := os.Remove(s.upload()); err != nil {
+		return end, err
+	}
+	r, err := s.o.Source.ImportPeople(ctx, f, store.ImportOptions{Author: by, Progress: s.progress})
+	if mistakes, ok := errors.AsType[*store.Mistakes](err); ok {
+		for _, m := range mistakes.List {
+			end.Mistakes = append(end.Mistakes, httpapi.Mistake{Line: m.Line, Column: m.Column, Text: m.Text})
+		}
+		end.More = mistakes.More
+		return end, nil
+	}
+	if err != nil {
+		return end, err
+	}
+	end.Import = &httpapi.ImportReport{
+		Lines: r.Lines, HoldersAdded: r.HoldersAdded, HoldersChanged: r.HoldersChanged, CredentialsAdded: r.CredentialsAdded,
+		CredentialsChanged: r.CredentialsChanged, CredentialsRemoved: r.CredentialsRemoved, Version: r.Version,
+	}
+	return end, nil
+}
+
+func (s *Service) progress(stage string, done int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Stage, s.status.Done = stage, done
+}
+
+// ended notes what a change came to.
+func (s *Service) ended(end httpapi.PeopleStatus, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end.Number, end.Change, end.Began = s.status.Number, s.status.Change, s.status.Began
+	if err != nil {
+		end.Error = err.Error()
+	}
+	s.status = end
+	log := s.o.Log.Info()
+	if err != nil {
+		log = s.o.Log.Error().Err(err)
+	}
+	log.Str("change", end.Change).Int("mistakes", len(end.Mistakes)+end.More).Msg("people: a change has ended")
+}
