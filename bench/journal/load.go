@@ -99,16 +99,41 @@ func (w *writer) run() {
 	}
 }
 
-// groups commits events n at a time.
+// groups commits events n at a time, from a queue that is never empty: the next
+// group is made, and got ready as far as the side can, while one is being written.
 func groups(n int) contest {
 	return contest{
 		name: fmt.Sprintf("groups of %d", n),
 		rows: []row{{name: "events", unit: "/s", higher: true, ratio: true}},
 		run: func(s sink) []float64 {
 			commits := max(10, 40-n/25)
-			return []float64{perSecond(n*commits, func() { commit(s, n, commits) })}
+			return []float64{perSecond(n*commits, func() { stream(s, n, commits) })}
 		},
 	}
+}
+
+// stream makes commits of n events each, one ready ahead.
+func stream(s sink, n, commits int) {
+	const places = 2 // one is written, one is got ready
+	ready, free := make(chan func()), make(chan []access.Event, places)
+	for range places {
+		free <- make([]access.Event, n)
+	}
+	wait := beside(func() {
+		defer close(ready)
+		for range commits {
+			batch := <-free
+			for i := range batch {
+				batch[i] = next()
+			}
+			write := s.prepare(batch)
+			ready <- func() { write(); free <- batch }
+		}
+	})
+	for write := range ready {
+		write()
+	}
+	wait()
 }
 
 // commit makes commits of n events each.

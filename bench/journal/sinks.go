@@ -15,6 +15,9 @@ import (
 // sink keeps events: what commit returns from is on disk.
 type sink interface {
 	commit(batch []access.Event)
+	// prepare does what can be done before the batch ahead of this one is on disk;
+	// write is the rest. At most two batches are prepared and not written.
+	prepare(batch []access.Event) (write func())
 	close()
 }
 
@@ -49,16 +52,27 @@ func next() access.Event {
 // detail fills an event up to 200 bytes, while its number needs 3 or 4.
 var detail = strings.Repeat(".", 128)
 
-type ours struct{ j *journal.Journal }
+type ours struct {
+	j     *journal.Journal
+	ahead [2]journal.Batch
+	at    int
+}
 
 func openJournal(dir string) sink {
 	j, err := journal.Open(journal.Options{Dir: filepath.Join(dir, "journal"), Building: "b"})
 	must(err)
-	return ours{j}
+	return &ours{j: j}
 }
 
-func (o ours) commit(batch []access.Event) { must(o.j.Commit(batch)) }
-func (o ours) close()                      { must(o.j.Close()) }
+func (o *ours) commit(batch []access.Event) { must(o.j.Commit(batch)) }
+func (o *ours) close()                      { must(o.j.Close()) }
+
+func (o *ours) prepare(batch []access.Event) (write func()) {
+	b := &o.ahead[o.at%2]
+	o.at++
+	o.j.Prepare(b, batch)
+	return func() { must(o.j.CommitPrepared(b)) }
+}
 
 // inBolt has the events' bytes under their sequences: it neither encodes nor
 // checks anything.
@@ -77,6 +91,11 @@ func openBolt(dir string) sink {
 		return err
 	}))
 	return &inBolt{db: db}
+}
+
+// prepare has nothing to do: a transaction cannot begin before the last one ended.
+func (b *inBolt) prepare(batch []access.Event) (write func()) {
+	return func() { b.commit(batch) }
 }
 
 func (b *inBolt) commit(batch []access.Event) {
@@ -106,6 +125,11 @@ func openBare(dir string) sink {
 	f, err := os.Create(filepath.Join(dir, "bare"))
 	must(err)
 	return &bare{f: f}
+}
+
+// prepare has nothing to do but to copy.
+func (b *bare) prepare(batch []access.Event) (write func()) {
+	return func() { b.commit(batch) }
 }
 
 func (b *bare) commit(batch []access.Event) {

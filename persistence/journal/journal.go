@@ -3,7 +3,6 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"hash"
 	"sync"
 
 	"gatehouse/access"
@@ -19,23 +18,22 @@ type Journal struct {
 	readOnly bool
 	torn     int64
 
-	writing sync.Mutex // held through a commit; guards the next eight
+	writing sync.Mutex // held through a commit; guards the next seven
 	file    file       // of the active segment
 	stale   error      // why the active segment must not be written any more
 	closed  bool
 	epoch   uint64 // of the next segment
 	life    Life   // of it
 	seen    *seen
-	hash    hash.Hash
-	buf     []byte
-	sum     []byte
+	batch   Batch // of Commit
 
 	keeping sync.Mutex // one of Drop, Quarantine and Close at a time; guards bounds
 	bounds  bounds
 
-	mu    sync.RWMutex // guards what readers see: the acknowledged part
-	shown view
-	cut   uint64
+	mu     sync.RWMutex // guards what readers see: the acknowledged part
+	shown  view
+	cut    uint64
+	coming place // where Prepare goes on; zero: behind that
 }
 
 // view is what readers see. older is replaced, never changed.
@@ -71,10 +69,15 @@ func (j *Journal) view() view {
 func (j *Journal) Commit(events []access.Event) error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
-	for i := range events {
-		events[i].Seq = 0
+	j.batch.hold(events)
+	return j.commit(&j.batch)
+}
+
+func (j *Journal) commit(b *Batch) error {
+	for i := range b.events {
+		b.events[i].Seq = 0
 	}
-	if err := j.writable(events); err != nil || len(events) == 0 {
+	if err := j.writable(b.events); err != nil || len(b.events) == 0 {
 		return err
 	}
 	if j.stale != nil || j.shown.active.end >= j.o.SegmentBytes {
@@ -82,19 +85,30 @@ func (j *Journal) Commit(events []access.Event) error {
 			return j.fail(err)
 		}
 	}
-	next, cut := j.encode(events)
-	if len(j.buf) == 0 {
+	at := j.shown.active.place() // only this goroutine changes it
+	if !b.fits(at, j.seen) {
+		j.seen.revert() // what fits noted
+		for i := range b.events {
+			b.events[i].Seq = 0
+		}
+		b.encode(at, j.seen)
+		j.mu.Lock()
+		j.coming = b.to
+		j.mu.Unlock()
+	}
+	if b.count == 0 {
 		return nil
 	}
-	if err := j.write(); err != nil {
+	if err := j.write(b); err != nil {
 		j.seen.revert()
-		for i := range events {
-			events[i].Seq = 0
+		for i := range b.events {
+			b.events[i].Seq = 0
 		}
 		return j.fail(err)
 	}
 	j.seen.keep()
-	j.publish(&next, cut)
+	j.publish(b)
+	b.release()
 	return nil
 }
 
@@ -121,75 +135,26 @@ func (j *Journal) writable(events []access.Event) error {
 	return nil
 }
 
-// growth is what a batch adds to the active segment.
-type growth struct {
-	count               uint64
-	firstWall, lastWall int64
-	end                 int64
-	index               []entry
-}
-
-// encode puts the batch into buf, empty if there is nothing to keep. What holds
-// once it is durable is the result.
-func (j *Journal) encode(events []access.Event) (next growth, cut uint64) {
-	a := &j.shown.active // only this goroutine changes it
-	next = growth{index: a.index}
-	j.buf = j.buf[:0]
-	for i := range events {
-		e := &events[i]
-		if j.seen.repeat(e) {
-			continue
-		}
-		seq := a.last + next.count + 1
-		next.lastWall = toWall(e.Time)
-		if next.count++; next.count == 1 {
-			next.firstWall = next.lastWall
-		}
-		if (seq-a.first)%indexEvery == 0 {
-			next.index = append(next.index, entry{a.end + int64(len(j.buf)), next.lastWall})
-		}
-		var n int
-		if j.buf, n = appendEventFrame(j.buf, e, seq); n > 0 {
-			cut++
-		}
-		e.Seq = seq
-		j.seen.note(e, seq)
-	}
-	if len(j.buf) > 0 {
-		j.hash.Reset()
-		j.hash.Write(a.chain[:])
-		j.hash.Write(j.buf)
-		j.sum = j.hash.Sum(j.sum[:0])
-		j.buf = appendTrailer(j.buf, a.last+next.count, next.lastWall, int(next.count), j.sum)
-	}
-	next.end = a.end + int64(len(j.buf))
-	return next, cut
-}
-
 // write is the one write and the one sync of a batch.
-func (j *Journal) write() error {
-	if _, err := j.file.WriteAt(j.buf, j.shown.active.end); err != nil {
+func (j *Journal) write(b *Batch) error {
+	if _, err := j.file.WriteAt(b.buf, b.from.end); err != nil {
 		return err
 	}
 	return j.file.Sync()
 }
 
 // publish lets readers see the batch.
-func (j *Journal) publish(next *growth, cut uint64) {
+func (j *Journal) publish(b *Batch) {
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	a := &j.shown.active
 	if a.count == 0 {
-		a.firstWall = next.firstWall
+		a.firstWall = b.firstWall
 	}
-	a.count += next.count
-	a.last += next.count
-	a.lastWall, a.end, a.bytes, a.index = next.lastWall, next.end, next.end, next.index
-	copy(a.chain[:], j.sum)
-	j.cut += cut
-	j.mu.Unlock()
-	if cap(j.buf) > keepBuffer {
-		j.buf = nil
-	}
+	a.count += b.count
+	a.last, a.end, a.bytes, a.chain = b.to.last, b.to.end, b.to.end, b.to.chain
+	a.lastWall, a.index = b.lastWall, append(a.index, b.index...)
+	j.cut += b.cut
 }
 
 // Last is the sequence of the last acknowledged event, 0 if there is none.

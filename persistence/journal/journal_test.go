@@ -334,8 +334,8 @@ func TestLargestBatchSurvivesReopening(t *testing.T) {
 		batch[i].Detail = strings.Repeat("y", maxPayload)
 	}
 	commit(t, j, batch)
-	if cap(j.buf) > keepBuffer {
-		t.Errorf("a buffer of %d bytes is kept", cap(j.buf))
+	if cap(j.batch.buf) > keepBuffer {
+		t.Errorf("a buffer of %d bytes is kept", cap(j.batch.buf))
 	}
 	_ = j.Close()
 	if j = open(t, dir); j.Last() != MaxBatch {

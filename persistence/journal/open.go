@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -98,7 +97,7 @@ func OpenReadOnly(dir, building string) (*Journal, error) {
 }
 
 func fromLoader(o Options, l *loader) *Journal {
-	j := &Journal{o: o, bounds: l.bounds, hash: sha256.New()}
+	j := &Journal{o: o, bounds: l.bounds}
 	j.bounds.begin = max(j.bounds.begin, 1)
 	j.shown.older = l.older
 	if l.tail != nil {
@@ -115,7 +114,7 @@ func create(o Options, b bounds) (*Journal, error) {
 	if err := o.fs.MkdirAll(o.Dir); err != nil {
 		return nil, fmt.Errorf("cannot make the journal's directory: %w", err)
 	}
-	j := &Journal{o: o, bounds: b, seen: newSeen(), hash: sha256.New()}
+	j := &Journal{o: o, bounds: b, seen: newSeen()}
 	j.epoch, j.life = max(o.Epoch, b.epoch, firstEpoch), o.life.or()
 	first := max(o.First, 1)
 	if first > 1 {
