@@ -8,10 +8,11 @@ import (
 
 // What Compile puts in place of a door's zero durations.
 const (
-	DefaultStrikeTime   = 5 * time.Second
-	DefaultHeldOpenTime = 30 * time.Second
-	DefaultRecordLimit  = 150 * time.Millisecond
-	DefaultAreaTimeout  = 100 * time.Millisecond
+	DefaultStrikeTime       = 5 * time.Second
+	DefaultHeldOpenTime     = 30 * time.Second
+	DefaultRecordLimit      = 150 * time.Millisecond
+	DefaultDecisionDeadline = 300 * time.Millisecond
+	DefaultAreaTimeout      = 100 * time.Millisecond
 )
 
 // Compiled is a checked set of rules, ready to decide by. It is immutable and
@@ -161,6 +162,7 @@ func checkDurations(f *faults, path string, d Door) {
 		{"strike_time", d.StrikeTime},
 		{"held_open_time", d.HeldOpenTime},
 		{"record_limit", d.RecordLimit},
+		{"decision_deadline", d.DecisionDeadline},
 		{"area_timeout", d.AreaTimeout},
 	} {
 		if t.is < 0 {
@@ -175,6 +177,7 @@ func ready(d Door) Door {
 	d.StrikeTime = orDefault(d.StrikeTime, DefaultStrikeTime)
 	d.HeldOpenTime = orDefault(d.HeldOpenTime, DefaultHeldOpenTime)
 	d.RecordLimit = orDefault(d.RecordLimit, DefaultRecordLimit)
+	d.DecisionDeadline = orDefault(d.DecisionDeadline, DefaultDecisionDeadline)
 	d.AreaTimeout = orDefault(d.AreaTimeout, DefaultAreaTimeout)
 	return d
 }

@@ -13,14 +13,17 @@ type AreaAnswer struct {
 
 // Request is all that a decision depends on.
 type Request struct {
-	Now    time.Time // wall clock
-	Door   *Door
-	Reader *Reader
-	Mode   Mode
-	Fire   bool // fire release is latched at this door
-	Person Person
-	Known  bool // the card was found
-	Failed bool // the directory could not answer
+	Now time.Time // wall clock
+	// Deadline is the first instant at which a grant would come too late for who
+	// stands there; zero: none.
+	Deadline time.Time
+	Door     *Door
+	Reader   *Reader
+	Mode     Mode
+	Fire     bool // fire release is latched at this door
+	Person   Person
+	Known    bool // the card was found
+	Failed   bool // the directory could not answer
 	// Unreadable: the bits fitted no card format, Person means nothing.
 	Unreadable bool
 	Area       AreaAnswer
@@ -42,12 +45,13 @@ type Decision struct {
 	From, To    AreaID
 	Reservation uint64
 	Origin      Origin
+	Deadline    time.Time // a release after it is refused
 }
 
 // Decide says whether a credential opens the door. Precedence (design rule 11):
-// what cannot be told at all, then the door's mode, the credential, the
+// what comes too late or cannot be told at all, then the door's mode, the credential, the
 // cardholder, level and schedule, and last the areas. While fire release is
-// latched neither mode nor areas count: a valid card is granted by ReasonFire.
+// latched neither deadline nor mode nor areas count: a valid card is granted by ReasonFire.
 // req.Door, req.Reader and rules must be there.
 func Decide(req Request, rules *Compiled) Decision {
 	d := carried(req)
@@ -75,6 +79,7 @@ func carried(req Request) Decision {
 		To:          req.Reader.To,
 		Reservation: req.Area.Reservation,
 		Origin:      req.Origin,
+		Deadline:    req.Deadline,
 	}
 	if req.Known && !req.Unreadable && !req.Failed {
 		d.Credential = req.Person.Credential.ID
@@ -91,6 +96,8 @@ func (d Decision) granted(by Reason) Decision {
 // refusal is the first reason against a grant, areas aside.
 func refusal(req Request, rules *Compiled) Reason {
 	switch {
+	case over(req.Deadline, req.Now) && !req.Fire:
+		return ReasonDeadline
 	case req.Unreadable:
 		return ReasonUnreadable
 	case req.Failed:
@@ -137,8 +144,8 @@ func cardholderRefusal(h Cardholder, now time.Time) Reason {
 	return ReasonNone
 }
 
-// over reports whether a validity that ends before until has ended; a zero time
-// never ends.
+// over reports whether a validity or a time to decide that ends before until has
+// ended; a zero time never ends.
 func over(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
 
 func validBy(m Mode) Reason {

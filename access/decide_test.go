@@ -23,6 +23,7 @@ var refusals = []struct {
 	why   Reason
 	spoil func(*Request)
 }{
+	{ReasonDeadline, func(r *Request) { r.Deadline = r.Now }},
 	{ReasonUnreadable, func(r *Request) { r.Unreadable = true }},
 	{ReasonDirectoryFailed, func(r *Request) { r.Failed = true }},
 	{ReasonUnknownCard, func(r *Request) { r.Known = false }},
@@ -98,6 +99,8 @@ func TestGrants(t *testing.T) {
 	}{
 		"plain":         {func(*Request) {}, ReasonCredential, ""},
 		"in its hours":  {func(r *Request) { r.Person.Cardholder.Levels = []LevelID{"staff"} }, ReasonCredential, ""},
+		"in time":       {func(r *Request) { r.Deadline = r.Now.Add(1) }, ReasonCredential, ""},
+		"fire, late":    {func(r *Request) { r.Fire, r.Deadline = true, r.Now }, ReasonFire, ""},
 		"unlocked door": {func(r *Request) { r.Mode = Unlocked }, ReasonModeUnlocked, ""},
 		"open door":     {func(r *Request) { r.Mode = LockedOpen }, ReasonModeUnlocked, ""},
 		"accessed door": {func(r *Request) { r.Mode = Accessed }, ReasonCredential, ""},
@@ -151,7 +154,7 @@ func TestFireGrantsNobodyElse(t *testing.T) {
 		for _, row := range refusals {
 			req := asks(c)
 			row.spoil(&req)
-			waived := req.Mode != Locked || row.why == ReasonAreaUnavailable || row.why == ReasonReserved || row.why == ReasonAntiPassback
+			waived := req.Mode != Locked || row.why == ReasonDeadline || row.why == ReasonAreaUnavailable || row.why == ReasonReserved || row.why == ReasonAntiPassback
 			req.Fire, req.Mode = true, mode
 			want := row.why
 			if waived {

@@ -75,9 +75,12 @@ type Door struct {
 	// is held open.
 	HeldOpenTime time.Duration
 	// RecordLimit is how long a release waits for its record on disk (rule 8;
-	// 150 ms by default).
+	// 150 ms by default), and at most half of what is left of its decision's deadline.
 	RecordLimit time.Duration
 	Durability  Durability `json:",omitzero"`
+	// DecisionDeadline is how long after a card was shown the lock may still be
+	// released for it (300 ms by default). REX and fire know no deadline.
+	DecisionDeadline time.Duration `json:",omitzero"`
 	// AreaTimeout is how long a decision waits for the areas' answer, and
 	// AreaVerdict what holds when none came.
 	AreaTimeout time.Duration

@@ -26,9 +26,10 @@ type DoorState struct {
 	wish       Mode
 	wishNumber uint64 // 0: none
 	grants     [maxGrants]grant
-	waiting    int      // how many of grants are in use
-	armed      timerSet // what Step armed and neither fired nor was disarmed
-	fellBack   bool     // Restore gave up the mode Unlocked
+	waiting    int       // how many of grants are in use
+	recordDue  time.Time // when TimerRecord fires, while it is armed
+	armed      timerSet  // what Step armed and neither fired nor was disarmed
+	fellBack   bool      // Restore gave up the mode Unlocked
 }
 
 // grant is a passage that was granted and has not been made yet.

@@ -63,7 +63,13 @@ func say(a Action) string {
 	case Record:
 		return sayEvent(a.Event)
 	case Drive:
-		return map[bool]string{true: "release", false: "secure"}[a.Release]
+		switch {
+		case !a.Release:
+			return "secure"
+		case !a.Until.IsZero():
+			return fmt.Sprintf("release until %v", a.Until.Sub(monday))
+		}
+		return "release"
 	case Arm:
 		return fmt.Sprintf("arm %v %v", a.Timer, a.After)
 	case Disarm:

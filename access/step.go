@@ -47,6 +47,9 @@ type (
 		Active bool
 		Detail string
 	}
+	// LockLate says that the lock was told to release after the time that Drive
+	// gave, and is secured instead.
+	LockLate struct{}
 	// Ending is the last input of a life in order (stop or restart): a release
 	// that still waits is cancelled.
 	Ending struct{ Reason Reason }
@@ -68,8 +71,12 @@ type (
 	// Record keeps the event. Source.Number is set by Step, the rest of Source,
 	// Time, Mono and Clock by the actor.
 	Record struct{ Event Event }
-	// Drive sets the lock's desired state.
-	Drive struct{ Release bool }
+	// Drive sets the lock's desired state. Until is the first instant at which it
+	// is too late to release (then the lock answers with LockLate); zero: never.
+	Drive struct {
+		Release bool
+		Until   time.Time
+	}
 	// Arm starts a timer (an armed one of the same name is replaced).
 	Arm struct {
 		Timer Timer
@@ -114,6 +121,7 @@ func (FireInput) isInput()     {}
 func (FireReset) isInput()     {}
 func (Command) isInput()       {}
 func (TamperChanged) isInput() {}
+func (LockLate) isInput()      {}
 func (Ending) isInput()        {}
 
 func (Record) isAction()         {}

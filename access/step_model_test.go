@@ -21,6 +21,8 @@ type world struct {
 	before DoorState
 
 	lock     bool
+	until    time.Time            // of the last release; zero: never late
+	due      map[uint64]time.Time // deadlines of grants
 	timers   map[Timer]time.Time
 	disk     uint64 // events up to this number are on disk
 	open     map[uint64]bool
@@ -30,13 +32,14 @@ type world struct {
 	run      uint64
 	audit    *Audit
 	wrong    []string
+	passed   []Event // in this step
 }
 
 func newWorld(rules *Compiled) *world {
 	door := rules.Doors()[0]
 	w := &world{
 		door: door, now: monday, timers: map[Timer]time.Time{}, open: map[uint64]bool{},
-		reserved: map[uint64]bool{}, audit: NewAudit(rules, 0), run: 1,
+		due: map[uint64]time.Time{}, reserved: map[uint64]bool{}, audit: NewAudit(rules, 0), run: 1,
 	}
 	w.step(Begin{Contact: ContactClosed})
 	return w
@@ -48,11 +51,16 @@ func (w *world) fail(format string, args ...any) {
 
 // step carries an input out and checks what must hold after any.
 func (w *world) step(in Input) []Action {
-	w.in, w.before = in, w.s
+	w.in, w.before, w.passed = in, w.s, nil
 	var actions []Action
 	w.s, actions = Step(w.door, w.s, in, w.now)
 	for _, a := range actions {
 		w.carryOut(a)
+	}
+	for _, a := range actions {
+		if d, ok := a.(Drive); ok && d.Release {
+			w.checkInTime(d)
+		}
 	}
 	w.checkSecured(in, actions)
 	if w.s.Fire && !w.lock {
@@ -84,7 +92,7 @@ func (w *world) carryOut(a Action) {
 		if a.Release && !w.lock && !w.mayRelease() {
 			w.fail("released without a cause")
 		}
-		w.lock = a.Release
+		w.lock, w.until = a.Release, a.Until
 		w.audit.Drive(w.door.ID, a.Release, w.now)
 	case Arm:
 		w.timers[a.Timer] = w.now.Add(a.After)
@@ -102,6 +110,32 @@ func (w *world) carryOut(a Action) {
 	}
 }
 
+// checkInTime: a release that only cards ask for is for one whose deadline is not
+// over, and the lock is told until when.
+func (w *world) checkInTime(a Drive) {
+	if _, rex := w.in.(REXPressed); rex || w.s.held() || w.s.rex != 0 && w.s.accessed {
+		return
+	}
+	var latest time.Time
+	for _, g := range w.s.grants[:w.s.waiting] {
+		if due := w.due[g.number]; g.open && due.IsZero() {
+			return
+		} else if g.open && due.After(latest) {
+			latest = due
+		}
+	}
+	for _, e := range w.passed { // without a contact the passage is made already
+		if due := w.due[e.Cause]; due.IsZero() {
+			return
+		} else if due.After(latest) {
+			latest = due
+		}
+	}
+	if !w.now.Before(latest) || !a.Until.Equal(latest) {
+		w.fail("released at %v until %v, the deadline is %v", w.now, a.Until, latest)
+	}
+}
+
 // mayRelease: which inputs may move the lock to released, and when.
 func (w *world) mayRelease() bool {
 	switch in := w.in.(type) {
@@ -113,6 +147,8 @@ func (w *world) mayRelease() bool {
 		return w.before.Releasing() && w.before.Mode != LockedDown
 	case TimerFired:
 		return in.Timer == TimerRecord && w.before.Releasing() && w.before.Mode != LockedDown
+	case LockLate:
+		return w.before.held() || w.before.accessed && (w.before.rex != 0 || w.before.waiting > 0)
 	case Begin:
 		return AtRest(w.stored.Mode, w.stored.Fire)
 	case Decided:
@@ -131,11 +167,18 @@ func (w *world) record(e Event) {
 	switch e.Kind {
 	case KindGranted:
 		w.open[e.Source.Number] = true
+		w.due[e.Source.Number] = w.in.(Decided).Decision.Deadline
 	case KindPassage, KindNoPassage, KindReleaseCancelled:
 		if !w.open[e.Cause] {
 			w.fail("%v of %d, which is no open release", e.Kind, e.Cause)
 		}
 		delete(w.open, e.Cause)
+		if due := w.due[e.Cause]; e.Reason == ReasonDeadline && (due.IsZero() || w.now.Before(due)) {
+			w.fail("taken back at %v, the deadline is %v", w.now, due)
+		}
+		if e.Kind == KindPassage {
+			w.passed = append(w.passed, e)
+		}
 	case KindModeChanged:
 		w.modeChanged(e)
 	}
@@ -174,7 +217,7 @@ func (w *world) checkSecured(in Input, actions []Action) {
 			w.fail("the strike time is over and the lock still released")
 		}
 	}
-	if secures && (w.lock || len(actions) == 0 || actions[0] != Action(Drive{false})) {
+	if secures && (w.lock || len(actions) == 0 || actions[0] != Action(Drive{})) {
 		w.fail("not secured first: %v", sayAll(actions))
 	}
 }
@@ -195,7 +238,9 @@ func (w *world) wait(d time.Duration) {
 			w.now = until
 			return
 		}
-		w.now = at
+		if at.After(w.now) { // else it is late
+			w.now = at
+		}
 		delete(w.timers, next)
 		w.step(TimerFired{next})
 	}
@@ -206,12 +251,41 @@ func (w *world) commit() {
 	w.step(Recorded{w.disk})
 }
 
-func (w *world) decide(verdict Verdict, who CardholderID) {
+func (w *world) decide(verdict Verdict, who CardholderID, left time.Duration) {
 	w.lastRes++
 	w.reserved[w.lastRes] = true
 	w.step(Decided{Decision{
 		Verdict: verdict, Reason: ReasonCredential, Reader: "in", Cardholder: who, Reservation: w.lastRes,
+		Deadline: w.deadline(left),
 	}})
+}
+
+// deadline is an instant that is left away; 0: none.
+func (w *world) deadline(left time.Duration) time.Time {
+	if left == 0 {
+		return time.Time{}
+	}
+	return w.now.Add(left)
+}
+
+// stall lets time pass without the door noticing; not while the lock is released,
+// which nobody may hold up.
+func (w *world) stall(d time.Duration) {
+	if !w.lock {
+		w.now = w.now.Add(d)
+	}
+}
+
+// late is a lock that is told of a release when it is too late.
+func (w *world) late() {
+	until := w.until
+	w.wait(max(0, until.Sub(w.now)))
+	if !w.lock || until.IsZero() || !w.until.Equal(until) {
+		return
+	}
+	w.lock, w.until = AtRest(w.stored.Mode, w.stored.Fire), time.Time{}
+	w.audit.Drive(w.door.ID, w.lock, w.now)
+	w.step(LockLate{})
 }
 
 // end stops the life in order; every account must be closed then.
@@ -282,9 +356,10 @@ func modelDoors() []*Compiled {
 func actionsOf(w *world) map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"grant": func(t *rapid.T) {
-			w.decide(Granted, rapid.SampledFrom([]CardholderID{"", "a", "b", "c", "d", "e", "f"}).Draw(t, "who"))
+			w.decide(Granted, rapid.SampledFrom([]CardholderID{"", "a", "b", "c", "d", "e", "f"}).Draw(t, "who"),
+				time.Duration(rapid.SampledFrom([]int{0, 1, 40, 300}).Draw(t, "left"))*time.Millisecond)
 		},
-		"deny":   func(*rapid.T) { w.decide(Denied, "a") },
+		"deny":   func(*rapid.T) { w.decide(Denied, "a", 0) },
 		"commit": func(*rapid.T) { w.commit() },
 		"old record": func(t *rapid.T) {
 			w.step(Recorded{uint64(rapid.IntRange(0, int(w.disk)).Draw(t, "number"))})
@@ -300,6 +375,10 @@ func actionsOf(w *world) map[string]func(*rapid.T) {
 		"wait": func(t *rapid.T) {
 			w.wait(time.Duration(rapid.SampledFrom([]int{1, 100, 150, 4900, 5000, 30000}).Draw(t, "ms")) * time.Millisecond)
 		},
+		"stall": func(t *rapid.T) {
+			w.stall(time.Duration(rapid.SampledFrom([]int{19, 100, 300}).Draw(t, "ms")) * time.Millisecond)
+		},
+		"late": func(*rapid.T) { w.late() },
 		"stale timer": func(t *rapid.T) {
 			timer := Timer(rapid.IntRange(0, int(TimerIndicate)).Draw(t, "timer"))
 			if _, armed := w.timers[timer]; !armed {

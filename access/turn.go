@@ -24,6 +24,10 @@ const denialShown = 3 * time.Second
 //
 // A lockdown lets a release by REX run out, since egress goes first, and for no
 // longer than its own strike time.
+//
+// A grant whose deadline is over before the lock moved for it is taken back, with
+// ReasonDeadline. What is released otherwise (fire, a mode) needs no deadline, and
+// neither does REX.
 func Step(door *Door, s DoorState, in Input, now time.Time) (DoorState, []Action) {
 	t := &turn{door: door, s: s, now: now}
 	switch in := in.(type) {
@@ -47,6 +51,8 @@ func Step(door *Door, s DoorState, in Input, now time.Time) (DoorState, []Action
 		t.command(in)
 	case TamperChanged:
 		t.tamper(in)
+	case LockLate:
+		t.lockLate()
 	case Ending:
 		t.ending(in.Reason)
 	}
@@ -73,14 +79,20 @@ func (t *turn) record(e Event) uint64 {
 }
 
 // drive tells the lock, whatever it was told before.
-func (t *turn) drive(release bool) {
+func (t *turn) drive(release bool) { t.driveUntil(release, time.Time{}) }
+
+func (t *turn) driveUntil(release bool, until time.Time) {
 	t.s.released = release
-	t.do(Drive{release})
+	t.do(Drive{release, until})
 }
 
 // follow drives the lock to where the state wants it, if it is not there yet.
 func (t *turn) follow() {
-	if want := t.s.accessed || t.s.held(); want != t.s.released {
+	switch want := t.s.accessed || t.s.held(); {
+	case want == t.s.released:
+	case want && !t.s.held():
+		t.driveUntil(true, t.until())
+	default:
 		t.drive(want)
 	}
 }

@@ -57,8 +57,8 @@ func (t *turn) releaseMode(mode Mode, by OperatorID) {
 	switch {
 	case t.s.held(), t.door.Durability == Group: // the lock does not move, or waits for nothing
 		t.fulfil()
-	case !t.s.armed.has(TimerRecord):
-		t.arm(TimerRecord, t.door.RecordLimit)
+	default:
+		t.awaitRecord(t.door.RecordLimit)
 	}
 }
 

@@ -1,5 +1,10 @@
 package access
 
+import (
+	"slices"
+	"time"
+)
+
 func (t *turn) decided(d Decision) {
 	if d.Verdict == Granted {
 		// A mode that refuses credentials may be younger than the decision.
@@ -19,7 +24,11 @@ func (t *turn) denied(d Decision) {
 	if d.Reservation != 0 {
 		t.do(CancelPassage{d.Reservation})
 	}
-	t.do(Indicate{d.Reader, SignalDenied})
+	t.showDenial(d.Reader)
+}
+
+func (t *turn) showDenial(r ReaderID) {
+	t.do(Indicate{r, SignalDenied})
 	t.arm(TimerIndicate, denialShown)
 }
 
@@ -34,9 +43,29 @@ func (t *turn) granted(d Decision) {
 	switch {
 	case t.s.held() || again, t.door.Durability == Group: // the lock does not move, or waits for nothing
 		t.release(g.number, g.number)
-	case !t.s.armed.has(TimerRecord): // never anew: cards shown in a row must not put it off
-		t.arm(TimerRecord, t.door.RecordLimit)
+	default:
+		t.awaitRecord(t.recordLimit(d.Deadline))
 	}
+}
+
+// recordLimit is how long a grant waits for its record. The second half of what is
+// left until its deadline is the lock's: a release at the deadline is none.
+func (t *turn) recordLimit(deadline time.Time) time.Duration {
+	if deadline.IsZero() {
+		return t.door.RecordLimit
+	}
+	return min(t.door.RecordLimit, deadline.Sub(t.now)/2)
+}
+
+// awaitRecord lets a release wait. The earliest limit counts: cards shown in a row
+// must not put it off.
+func (t *turn) awaitRecord(limit time.Duration) {
+	due := t.now.Add(limit)
+	if t.s.armed.has(TimerRecord) && !due.Before(t.s.recordDue) {
+		return
+	}
+	t.s.recordDue = due
+	t.arm(TimerRecord, limit)
 }
 
 // replaced ends the earlier grant of a person whose card is shown again, and
@@ -72,7 +101,11 @@ func (t *turn) recorded(number uint64) { t.clear(number) }
 // late: the record of a release was waited for long enough. The limit of the
 // first release clears all that wait, since the lock moves only once.
 func (t *turn) late() {
+	t.expire(func(g grant) bool { return !g.open })
 	cause := t.firstWaiting()
+	if cause == 0 {
+		return
+	}
 	t.clear(t.s.Next)
 	t.record(Event{Kind: KindRecordLate, Reason: ReasonRecordLate, Cause: cause})
 }
@@ -94,8 +127,10 @@ func (t *turn) clear(number uint64) {
 	t.release(1, number)
 }
 
-// release opens the grants whose numbers are within first to last.
+// release opens the grants whose numbers are within first to last, and takes back
+// those that come too late.
 func (t *turn) release(first, last uint64) {
+	t.expire(func(g grant) bool { return !g.open && first <= g.number && g.number <= last })
 	var readers []ReaderID
 	for i := range t.s.grants[:t.s.waiting] {
 		g := &t.s.grants[i]
@@ -104,11 +139,11 @@ func (t *turn) release(first, last uint64) {
 			readers = append(readers, g.decision.Reader)
 		}
 	}
-	if len(readers) == 0 {
-		return
-	}
 	if !t.s.Releasing() {
 		t.disarm(TimerRecord)
+	}
+	if len(readers) == 0 {
+		return
 	}
 	t.s.accessed = true
 	t.follow()
@@ -117,6 +152,50 @@ func (t *turn) release(first, last uint64) {
 		t.do(Indicate{r, SignalGranted})
 	}
 	t.passThrough()
+}
+
+// expire takes back the grants, of those chosen, whose deadline is over. Where
+// the lock is released anyway nothing comes too late.
+func (t *turn) expire(which func(grant) bool) {
+	if t.s.held() {
+		return
+	}
+	t.take(func(g grant) bool { return which(g) && over(g.decision.Deadline, t.now) }, func(g grant) {
+		t.ended(g, ReasonDeadline, "")
+		t.showDenial(g.decision.Reader)
+	})
+}
+
+// until is when it is too late to move the lock for the open grants, by the one
+// that has most time.
+func (t *turn) until() (latest time.Time) {
+	for _, g := range t.s.grants[:t.s.waiting] {
+		switch {
+		case g.open && g.decision.Deadline.IsZero():
+			return time.Time{}
+		case g.open && g.decision.Deadline.After(latest):
+			latest = g.decision.Deadline
+		}
+	}
+	return latest
+}
+
+// lockLate: the lock is secured although it was to be released. Whoever has a
+// reason that still holds is let in, the others are not.
+func (t *turn) lockLate() {
+	if !t.s.released {
+		return
+	}
+	t.expire(func(g grant) bool { return g.open })
+	open := slices.ContainsFunc(t.s.grants[:t.s.waiting], func(g grant) bool { return g.open })
+	switch {
+	case t.s.held() || t.s.accessed && t.s.rex != 0:
+		t.drive(true)
+	case open:
+		t.driveUntil(true, t.until())
+	default:
+		t.relock()
+	}
 }
 
 // passThrough makes the passages that need no opening: nobody can see one, or

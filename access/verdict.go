@@ -48,4 +48,5 @@ const (
 	ReasonRecordLate
 	ReasonNoContact
 	ReasonRestored
+	ReasonDeadline // denied or taken back: the decision came too late for who stands there
 )

@@ -64,6 +64,7 @@ var (
 		"no_level", "outside_schedule", "blocked", "lockdown", "double_locked", "anti_passback",
 		"reserved", "area_unavailable", "directory_failed", "busy", "unreadable",
 		"schedule", "strike_time", "door_closed", "restart", "stop", "record_late", "no_contact", "restored",
+		"deadline",
 	}}
 	kindWords = words[Kind]{"kind", []string{
 		"none", "granted", "denied", "passage", "no_passage", "release_cancelled", "released", "secured",

@@ -93,7 +93,7 @@ type reader struct {
 	em      *emitter
 	cancel  func()
 	busy    bool
-	waiting []devices.CardRead
+	waiting []heard
 	tally   *tally
 	report  bool // a report of refusals is due
 }
@@ -115,7 +115,9 @@ func (r *reader) Start(c *supervisor.Context) error {
 	r.format = format
 	r.em = r.b.emitter("reader/"+string(r.p.door.ID)+"/"+string(r.rule.ID), c.Incarnation())
 	self := c.Self()
-	r.cancel = r.wiring.Reader.Listen(func(read devices.CardRead) { self.Send(heard{read}) })
+	r.cancel = r.wiring.Reader.Listen(func(read devices.CardRead) {
+		self.Send(heard{read, r.b.exec.Now().Add(r.p.door.DecisionDeadline)})
+	})
 	return nil
 }
 
@@ -133,7 +135,7 @@ func (r *reader) Stop(c *supervisor.Context, _ supervisor.Reason) {
 func (r *reader) Receive(c *supervisor.Context, msg any) error {
 	switch m := msg.(type) {
 	case heard:
-		r.heard(c, m.read)
+		r.heard(c, m)
 	case taken:
 		if m.life == c.Incarnation() {
 			r.taken(c)
@@ -157,22 +159,24 @@ func (r *reader) taken(c *supervisor.Context) {
 	}
 }
 
-func (r *reader) heard(c *supervisor.Context, read devices.CardRead) {
+func (r *reader) heard(c *supervisor.Context, m heard) {
 	switch {
 	case !r.busy:
-		r.present(c, read)
+		r.present(c, m)
 	case len(r.waiting) < maxWaitingReads:
-		r.waiting = append(r.waiting, read)
+		r.waiting = append(r.waiting, m)
 	default:
 		r.tally.over.Add(1)
 	}
 }
 
-func (r *reader) present(c *supervisor.Context, read devices.CardRead) {
+func (r *reader) present(c *supervisor.Context, m heard) {
+	read := m.read
 	card, err := r.format.Decode(read.Bits, read.Raw[:])
 	sent := c.Send(r.p.logic, presented{
 		reader: r.rule.ID, life: c.Incarnation(), card: card, unreadable: err != nil,
 		origin: access.Origin{File: read.Origin.File, Row: read.Origin.Row, Order: read.Origin.Order},
+		until:  m.until,
 	})
 	if r.busy = sent.OK(); !r.busy {
 		// Nobody decides now. A card that waits must not open a door much later,

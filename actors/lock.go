@@ -21,14 +21,14 @@ type lock struct {
 	b    *Building
 	p    *place
 	em   *emitter
-	want bool
+	want access.Drive
 }
 
 // Start secures.
 func (l *lock) Start(c *supervisor.Context) error {
 	l.em = l.b.emitter("lock/"+string(l.p.door.ID), c.Incarnation())
 	err := l.b.rest(l.p, l.em.emit)
-	l.want = l.b.atRest(l.p)
+	l.want = access.Drive{Release: l.b.atRest(l.p)}
 	l.again(c, err)
 	return nil
 }
@@ -37,13 +37,33 @@ func (l *lock) Start(c *supervisor.Context) error {
 func (l *lock) Receive(c *supervisor.Context, msg any) error {
 	switch m := msg.(type) {
 	case drive:
-		l.want = m.release
+		l.want = m.Drive
 	case supervisor.Tick:
 	default:
 		return nil
 	}
-	l.again(c, l.b.drive(l.p, l.em.emit, l.want))
+	l.again(c, l.move(c))
 	return nil
+}
+
+// move drives the lock. A release for which it is too late, before or after the
+// driver's call, leaves it at rest, and the door is told.
+func (l *lock) move(c *supervisor.Context) error {
+	var err error
+	if !l.late(c) {
+		err = l.b.drive(l.p, l.em.emit, l.want.Release)
+	}
+	if !l.late(c) {
+		return err
+	}
+	err = l.b.rest(l.p, l.em.emit)
+	l.want = access.Drive{Release: l.b.atRest(l.p)}
+	c.Send(l.p.logic, lockLate{})
+	return err
+}
+
+func (l *lock) late(c *supervisor.Context) bool {
+	return l.want.Release && !l.want.Until.IsZero() && !c.Now().Before(l.want.Until)
 }
 
 // Stop secures, also after a crash.

@@ -88,6 +88,8 @@ func (l *logic) Receive(c *supervisor.Context, msg any) error {
 		}
 	case toDoor:
 		l.told(c, m)
+	case lockLate:
+		l.step(c, access.LockLate{})
 	case fireLevel:
 		l.step(c, access.FireInput{Active: m.active})
 	case moved:
@@ -135,7 +137,7 @@ func (l *logic) presented(c *supervisor.Context, m presented) {
 		return
 	}
 	q := question{from: m.reader, life: m.life, request: access.Request{
-		Now: c.Now(), Origin: m.origin, Door: l.p.door, Reader: reader, Unreadable: m.unreadable,
+		Deadline: m.until, Origin: m.origin, Door: l.p.door, Reader: reader, Unreadable: m.unreadable,
 	}}
 	if !m.unreadable {
 		person, known, ok := l.b.cfg.Directory.Recall(m.card)
@@ -149,10 +151,10 @@ func (l *logic) presented(c *supervisor.Context, m presented) {
 }
 
 // decide finishes a question, or asks the areas first. The mode may have changed
-// while they were asked.
+// while they were asked, and the time may be up.
 func (l *logic) decide(c *supervisor.Context, q question) {
 	memory := l.b.book.get(l.p.door.ID)
-	q.request.Mode, q.request.Fire = memory.Mode, memory.Fire
+	q.request.Now, q.request.Mode, q.request.Fire = c.Now(), memory.Mode, memory.Fire
 	d := access.Decide(q.request, l.b.cfg.Rules)
 	if d.NeedsArea && !q.request.Area.Asked {
 		l.ask(c, q)
@@ -166,14 +168,23 @@ func (l *logic) ask(c *supervisor.Context, q question) {
 	l.asked++
 	sent := c.Send(l.b.tracker, reserve{c.Self(), access.PassageRequest{
 		Cardholder: q.request.Person.Cardholder.ID, Door: l.p.door.ID, Reader: q.from,
-	}, l.asked})
+	}, l.asked, q.request.Deadline})
 	if !sent.OK() {
 		q.request.Area = access.AreaAnswer{Asked: true, Unavailable: true}
 		l.decide(c, q)
 		return
 	}
 	l.asks[l.asked] = q
-	c.After(askKey(l.asked), l.p.door.AreaTimeout)
+	c.After(askKey(l.asked), l.patience(c, q, l.p.door.AreaTimeout))
+}
+
+// patience is how long a question may wait: for most, and for no longer than there
+// is to decide. Fire knows no deadline.
+func (l *logic) patience(c *supervisor.Context, q question, most time.Duration) time.Duration {
+	if l.state.Fire {
+		return most
+	}
+	return min(most, q.request.Deadline.Sub(c.Now()))
 }
 
 func askKey(id uint64) string { return "ask/" + strconv.FormatUint(id, 10) }
@@ -233,7 +244,7 @@ func (l *logic) carryOut(c *supervisor.Context, action access.Action) {
 			c.Send(l.b.tracker, passed{a.Event})
 		}
 	case access.Drive:
-		c.Send(l.p.lock, drive{a.Release})
+		c.Send(l.p.lock, drive{a})
 	case access.Arm:
 		c.After(a.Timer.String(), a.After)
 	case access.Disarm:

@@ -78,8 +78,12 @@ const (
 
 var partNames = [...]string{"contact", "rex", "tamper"}
 
-// heard is a card at a reader, from the driver to the reader's actor.
-type heard struct{ read devices.CardRead }
+// heard is a card at a reader, from the driver to the reader's actor. Until is
+// the deadline of its decision, which goes with it all the way to the lock.
+type heard struct {
+	read  devices.CardRead
+	until time.Time
+}
 
 // presented is a card at a reader, from the reader's actor to the door's logic;
 // taken is the logic's word that it is done with it. life is the reader's.
@@ -90,6 +94,7 @@ type (
 		card       access.Card
 		unreadable bool
 		origin     access.Origin
+		until      time.Time
 	}
 	taken struct{ life uint64 }
 )
@@ -123,6 +128,7 @@ type (
 		from    supervisor.Ref
 		request access.PassageRequest
 		id      uint64 // of the door's question
+		until   time.Time
 	}
 	reserved struct {
 		id     uint64
@@ -140,8 +146,16 @@ func (reserved) Class() supervisor.Class { return supervisor.Class{Lane: supervi
 func (confirm) Class() supervisor.Class  { return supervisor.Class{Lane: supervisor.Control} }
 func (cancel) Class() supervisor.Class   { return supervisor.Class{Lane: supervisor.Control} }
 
-// drive goes to the lock: the newest counts.
-type drive struct{ release bool }
+// drive goes to the lock: the newest counts. lockLate is the lock's word to the
+// logic that it came too late and that the lock is at rest.
+type (
+	drive    struct{ access.Drive }
+	lockLate struct{}
+)
+
+func (lockLate) Class() supervisor.Class {
+	return supervisor.Class{Lane: supervisor.Control, Key: "lockLate"}
+}
 
 func (drive) Class() supervisor.Class {
 	return supervisor.Class{Lane: supervisor.Control, Key: "drive"}

@@ -13,7 +13,7 @@ import (
 // people is the actor that looks up the cards of a building whose people are too
 // many for memory. A disk that hangs then holds a few workers of this actor, however
 // many cards come and however many doors there are: a door waits for no longer than
-// lookupLimit, and does everything else meanwhile.
+// lookupLimit and a card's deadline, and does everything else meanwhile.
 type people struct {
 	b       *Building
 	slots   [maxLookups]slot
@@ -125,8 +125,9 @@ func (p *people) state(err error) {
 // wait.
 func (l *logic) lookUp(c *supervisor.Context, q question, card access.Card) {
 	l.asked++
+	wait := l.patience(c, q, lookupLimit)
 	sent := c.Send(l.b.people, lookUp{
-		from: c.Self(), id: l.asked, door: l.p.door.ID, reader: q.from, card: card, until: c.Now().Add(lookupLimit),
+		from: c.Self(), id: l.asked, door: l.p.door.ID, reader: q.from, card: card, until: c.Now().Add(wait),
 	})
 	if !sent.OK() {
 		q.request.Failed = true
@@ -135,7 +136,7 @@ func (l *logic) lookUp(c *supervisor.Context, q question, card access.Card) {
 	}
 	q.lookup = true
 	l.asks[l.asked] = q
-	c.After(askKey(l.asked), lookupLimit)
+	c.After(askKey(l.asked), wait)
 }
 
 // found is the directory's answer, unless it comes too late.

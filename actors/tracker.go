@@ -111,6 +111,9 @@ func (t *tracker) answerEarly(c *supervisor.Context) {
 }
 
 func (t *tracker) asked(c *supervisor.Context, m reserve) {
+	if !c.Now().Before(m.until) {
+		return // the door has decided without an answer
+	}
 	if t.ready {
 		c.Send(m.from, reserved{m.id, t.reserve(c, m)})
 		t.armExpiry(c)
@@ -125,9 +128,8 @@ func (t *tracker) reserve(c *supervisor.Context, m reserve) access.AreaAnswer {
 	if !ok {
 		return access.AreaAnswer{Asked: true, Unavailable: true}
 	}
-	// A grant may wait for its record, then for the door to be opened.
-	deadline := c.Now().Add(door.RecordLimit + door.StrikeTime)
-	return t.where.Reserve(m.request, c.Now(), deadline)
+	// A grant may be released until its deadline; then the door may be opened.
+	return t.where.Reserve(m.request, c.Now(), m.until.Add(door.StrikeTime))
 }
 
 func (t *tracker) armExpiry(c *supervisor.Context) {

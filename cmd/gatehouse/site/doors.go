@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -12,12 +13,16 @@ import (
 )
 
 // Durations of a door in milliseconds. A strike shorter than minStrike does not
-// let a bolt move.
+// let a bolt move, a deadline shorter than minDeadline is over before anybody could
+// decide.
 const (
-	minStrike = 200
-	maxMillis = 600_000
+	minStrike   = 200
+	minDeadline = 20
+	maxMillis   = 600_000
 )
 
+// A decision deadline that is not given stays 0: access.Compile has its default, and
+// rules that were stored before there was one are still the same.
 var defaultTiming = access.Door{
 	StrikeTime:   access.DefaultStrikeTime,
 	HeldOpenTime: access.DefaultHeldOpenTime,
@@ -30,6 +35,7 @@ const defaultFormat = "H10301"
 
 func (p *parser) timing(n *yaml.Node) {
 	p.object(n, "the defaults section", p.timingFields(&p.defaults)...)
+	p.checkDeadline(n, p.defaults)
 }
 
 func (p *parser) timingFields(d *access.Door) []field {
@@ -37,6 +43,7 @@ func (p *parser) timingFields(d *access.Door) []field {
 		{"strike_time_ms", "", p.millis(&d.StrikeTime, minStrike)},
 		{"held_open_time_ms", "", p.millis(&d.HeldOpenTime, 1)},
 		{"record_limit_ms", "", p.millis(&d.RecordLimit, 1)},
+		{"decision_deadline_ms", "", p.millis(&d.DecisionDeadline, minDeadline)},
 		{"area_timeout_ms", "", p.millis(&d.AreaTimeout, 1)},
 		{"area_verdict", "", choice(p, &d.AreaVerdict, access.Verdict.String, access.Denied, access.Granted)},
 	}
@@ -83,6 +90,7 @@ func (p *parser) door(n *yaml.Node) {
 	d.HasContact, d.HasREX = w.Contact != "", w.REX != ""
 	w.Door = d.ID
 	p.checkEgress(n, d)
+	p.checkDeadline(n, d)
 	p.site.Rules.Doors = append(p.site.Rules.Doors, d)
 	p.site.Wiring = append(p.site.Wiring, w)
 }
@@ -162,6 +170,35 @@ func (p *parser) checkEgress(n *yaml.Node, d access.Door) {
 		p.warn(child(n, "egress"),
 			"people cannot get out here: fail_secure, no egress and no reader with side out — correct the egress or add a reader if people can be inside")
 	}
+}
+
+// checkDeadline warns where n itself makes a time of d longer than what the
+// decision's deadline leaves of it.
+func (p *parser) checkDeadline(n *yaml.Node, d access.Door) {
+	deadline := cmp.Or(d.DecisionDeadline, access.DefaultDecisionDeadline)
+	for _, wait := range []struct {
+		key         string
+		is, allowed time.Duration
+		means       string
+	}{
+		{"record_limit_ms", d.RecordLimit, deadline / 2, "a release waits for its record for half of decision_deadline_ms at most"},
+		{"area_timeout_ms", d.AreaTimeout, deadline - 1, "area_verdict never counts, because the decision is over before"},
+	} {
+		at := cmp.Or(given(n, wait.key), given(n, "decision_deadline_ms"))
+		if at == nil || wait.is <= wait.allowed || wait.key == "record_limit_ms" && d.Durability == access.Group {
+			continue
+		}
+		p.warn(at, "%s is %d and decision_deadline_ms %d: %s — lower the one or raise the other",
+			wait.key, wait.is.Milliseconds(), deadline.Milliseconds(), wait.means)
+	}
+}
+
+// given is the value that a mapping itself gives a key, or nil.
+func given(n *yaml.Node, key string) *yaml.Node {
+	if v := child(n, key); v != n {
+		return v
+	}
+	return nil
 }
 
 func (p *parser) fire(n *yaml.Node) {

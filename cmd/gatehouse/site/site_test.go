@@ -94,6 +94,7 @@ func goodFront() access.Door {
 	return access.Door{
 		ID: "front", Name: "Front Door", LockType: access.FailSafe, Egress: access.EgressREX,
 		StrikeTime: 3 * time.Second, HeldOpenTime: 20 * time.Second, RecordLimit: 200 * time.Millisecond,
+		DecisionDeadline: 600 * time.Millisecond,
 		AreaTimeout: 50 * time.Millisecond, AreaVerdict: access.Granted, Durability: access.Group,
 		FireRelease: true, HasContact: true, HasREX: true,
 		Readers: []access.Reader{
@@ -106,6 +107,7 @@ func goodLab() access.Door {
 	return access.Door{
 		ID: "lab", Name: "lab", LockType: access.FailSecure, Egress: access.EgressMechanical,
 		StrikeTime: 4 * time.Second, HeldOpenTime: time.Minute, RecordLimit: 150 * time.Millisecond, Durability: access.Group,
+		DecisionDeadline: 500 * time.Millisecond,
 		AreaTimeout: 100 * time.Millisecond, AreaVerdict: access.Denied,
 		Readers: []access.Reader{
 			{ID: "in", Side: access.SideIn, From: "hall", To: "lab", AntiPassback: access.AntiPassbackHard, Format: "H10301"},
@@ -413,11 +415,23 @@ func TestWarnings(t *testing.T) {
 			"fire release without a fire input", "    fire_release: true\n", "    fire_release: §true\n",
 			[]string{"fire_release never happens: there is no fire input — add a section fire: {inputs: [device/part]}"},
 		},
+		{
+			"area timeout beyond the deadline", "decision_deadline_ms: 600", "decision_deadline_ms: §50",
+			[]string{"area_timeout_ms is 50 and decision_deadline_ms 50: area_verdict never counts, because the decision is over before — lower the one or raise the other"},
+		},
+		{
+			"record limit beyond half the deadline", "record_limit_ms: 200", "record_limit_ms: §251",
+			[]string{"record_limit_ms is 251 and decision_deadline_ms 500: a release waits for its record for half of decision_deadline_ms at most — lower the one or raise the other"},
+		},
+		{"record limit of half the deadline", "record_limit_ms: 200", "record_limit_ms: 250", nil},
 		{"card that no reader can read", "facility: 9, number: 2", "facility: 9, number: §65536", []string{"no reader here can read this card: facility and number fit none of the readers' formats — correct them or a reader's format"}},
 		{"card of another reader's format", "anti_passback: off}", "anti_passback: off, format: h10306}", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text, want := c.apply(t)
+			if strings.HasPrefix(c.name, "record limit") { // means nothing with group
+				text = strings.Replace(text, "  durability: group\n", "", 1)
+			}
 			if strings.HasPrefix(c.name, "fire release") {
 				text = strings.Replace(text, "fire:\n  inputs: [rig/fire]\n", "", 1) // below the mark
 			}
