@@ -88,7 +88,7 @@ type bench struct {
 func newBench(b *testing.B, doors int, change ...func(*house)) *bench {
 	b.Helper()
 	m := &bench{
-		house:   newHouse(b, doors, supervisor.NewReal(1)),
+		house:   newHouse(b, doors, supervisor.NewReal(1), never),
 		decided: make(chan time.Time, 1), moved: make(chan time.Time, doors),
 	}
 	m.config.OnEvent = func(e access.Event) {
