@@ -45,6 +45,7 @@ type Building struct {
 	intake   intake
 	book     *book
 	health   health
+	checkups []*checkup
 	watchers watchers
 	counts   counters
 	runtime  runtimeSource
@@ -65,6 +66,7 @@ func New(cfg Config) (*Building, error) {
 	b := &Building{
 		cfg: cfg, exec: cfg.Executor, began: cfg.Executor.Now(), places: map[access.DoorID]*place{},
 		book: newBook(cfg.Rules.Doors(), cfg.Memory), health: health{degraded: cfg.Degraded, missing: cfg.Missing},
+		checkups: checkups(cfg.Devices, cfg.Executor.Now()),
 	}
 	b.em = b.emitter("building", 1)
 	for _, d := range cfg.Rules.Doors() {
@@ -119,8 +121,9 @@ func (b *Building) NoteJournalDamage(why error) { b.health.set(&b.health.aside, 
 
 // Stop stops the tree in reverse order and writes what is left to store and
 // journal. That a building stopped in order is the last event of its life.
-// Nothing is written beside a call that hangs: then the report has zombies, and
-// the log says how many events are lost.
+// Nothing is written beside a call that hangs (unless it is a device's check, which
+// holds nothing): then the report has zombies, and the log says how many events are
+// lost.
 func (b *Building) Stop() supervisor.StopReport {
 	sys := b.sys.Load()
 	if sys == nil {
@@ -130,7 +133,7 @@ func (b *Building) Stop() supervisor.StopReport {
 	if b.stopped.Swap(true) {
 		return report
 	}
-	if !report.Complete || report.Zombies > 0 {
+	if !report.Complete || report.Zombies > 0 && !b.OnlyChecksHang(report) {
 		b.logLost(errCutShort)
 		return report
 	}
@@ -305,7 +308,8 @@ func (b *Building) Ledger(known ...string) supervisor.Ledger {
 	return supervisor.Ledger{}
 }
 
-// Health says what does not work.
+// Health says what does not work. An optional device that is not well is listed and
+// makes the building no less ready.
 func (b *Building) Health() Health {
 	wrong := b.health.list()
 	tree := b.Tree()
@@ -318,7 +322,9 @@ func (b *Building) Health() Health {
 		}
 	}
 	wrong = append(wrong, failures(tree)...)
-	return Health{Ready: len(wrong) == 0, Degraded: wrong, Waiting: b.intake.depth()}
+	needed, optional := b.illDevices()
+	wrong = append(wrong, needed...)
+	return Health{Ready: len(wrong) == 0, Degraded: append(wrong, optional...), Waiting: b.intake.depth()}
 }
 
 // Down is closed when the tree is down; nil before it runs.

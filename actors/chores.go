@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"gatehouse/access"
@@ -56,6 +57,7 @@ type Chores struct {
 	// the clock on the wall; ok is false when there is none.
 	Night     func(after time.Time) (night time.Time, ok bool)
 	Retention Retention
+	Checks    Checks // of the devices
 }
 
 // Archive is how far the archive has got; ok is false without one.
@@ -91,6 +93,11 @@ func (b *Building) chores() (children []supervisor.ChildSpec) {
 	}
 	if b.cfg.Chores.Retention != nil {
 		children = append(children, b.actor("retention", func() supervisor.Actor { return &retainer{b: b} }))
+	}
+	if slices.ContainsFunc(b.checkups, (*checkup).askable) {
+		spec := b.actor("health", func() supervisor.Actor { return &checker{b: b} })
+		spec.StopDeadline = time.Second // a check that is deaf holds up no stop
+		children = append(children, spec)
 	}
 	return children
 }

@@ -60,6 +60,7 @@ type Config struct {
 	Index     Index          // nil: events cannot be searched
 	Occupancy OccupancyStore // nil: a start reads the whole journal
 	Chores    Chores
+	Devices   []Device // all of the site, to be checked
 	// Degraded says why the store or the journal could not be opened ("" if they
 	// could): the building runs on the boot image.
 	Degraded string

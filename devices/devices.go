@@ -77,7 +77,12 @@ type Indicator interface {
 // Bundle is what a driver gives for one configured device: parts by their name
 // within the device. Run is nil when the driver need not block; otherwise it
 // blocks until ctx ends and is called by one worker at a time. Close frees what
-// Open took; it is called once, after Run returned.
+// Open took; it is called once, after Run and Check returned.
+//
+// Check asks whether the hardware is well; nil when the driver cannot tell. It may
+// block until ctx ends, and one worker at a time calls it, beside Run and the use
+// of the parts. It changes nothing: no output moves, no listener is told. After
+// Close it is an error.
 type Bundle struct {
 	Readers    map[string]Reader
 	Locks      map[string]Lock
@@ -85,5 +90,6 @@ type Bundle struct {
 	Outputs    map[string]Output
 	Indicators map[string]Indicator
 	Run        func(ctx context.Context) error
+	Check      func(ctx context.Context) error
 	Close      func() error
 }

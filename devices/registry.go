@@ -270,6 +270,19 @@ func (r *Registry) Runs() []Runner {
 	return runs
 }
 
+// Checks gives the checks of the loaded devices that have one, by id.
+func (r *Registry) Checks() map[string]func(ctx context.Context) error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	checks := map[string]func(ctx context.Context) error{}
+	for _, d := range r.order {
+		if d.bundle.Check != nil {
+			checks[d.result.ID] = d.bundle.Check
+		}
+	}
+	return checks
+}
+
 // Close closes every loaded device, the last opened first, each once, and joins
 // their errors. It is to be called after all Runs returned. A second call does
 // nothing and returns what the first one did.

@@ -1,6 +1,7 @@
 package devicetest
 
 import (
+	"context"
 	"runtime"
 	"slices"
 	"sync"
@@ -362,6 +363,49 @@ func only(can devices.Can, s devices.Show) devices.Show {
 	return s
 }
 
+// checkUp: a check finds a device well that is, again and again and while it is
+// in use, moves nothing, and comes back when its context ends.
+func (s *session) checkUp() {
+	if s.Bundle.Check == nil {
+		return
+	}
+	calls := s.countCalls()
+	ended, end := context.WithCancel(context.Background())
+	end()
+	if !s.within(func() { _ = s.Bundle.Check(ended) }) {
+		s.Errorf("Check did not come back although its context had ended")
+		return
+	}
+	for range 3 {
+		var err error
+		if !s.within(func() { err = s.Bundle.Check(context.Background()) }) {
+			s.Errorf("Check never came back")
+			return
+		}
+		if err != nil {
+			s.Errorf("Check of a device that is well: %v", err)
+		}
+	}
+	for _, name := range names(s.Bundle.Locks) {
+		s.boltIs(name, false)
+	}
+	if n := calls(); n > 0 {
+		s.Errorf("Check had %d listeners called", n)
+	}
+}
+
+// countCalls listens to everything.
+func (s *session) countCalls() (calls func() int64) {
+	var n atomic.Int64
+	for _, name := range names(s.Bundle.Readers) {
+		s.Bundle.Readers[name].Listen(func(devices.CardRead) { n.Add(1) })
+	}
+	for _, name := range names(s.Bundle.Inputs) {
+		s.Bundle.Inputs[name].Listen(func(bool) { n.Add(1) })
+	}
+	return n.Load
+}
+
 // endOfLife: Run ends with its context, Close works, once more does no harm, and
 // then the device neither calls nor panics.
 func (s *session) endOfLife() {
@@ -406,5 +450,8 @@ func (s *session) useAfterEnd() {
 	}
 	for _, name := range names(b.Indicators) {
 		_ = b.Indicators[name].Indicate(devices.Show{Light: devices.Red})
+	}
+	if b.Check != nil && b.Check(context.Background()) == nil {
+		s.Errorf("Check finds a device well that is closed")
 	}
 }

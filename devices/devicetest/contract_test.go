@@ -138,6 +138,11 @@ func TestWrongDriversFail(t *testing.T) {
 			d.Bundle.Close = func() error { close(closed); return nil }
 		})},
 		{"does not close", "end", with(func(d *devicetest.Device) { d.Bundle.Close = func() error { return errors.New("busy") } })},
+		{"is ill", "check", withCheck(func(devices.Bundle) error { return errors.New("no answer") })},
+		{"is deaf to the check's context", "check", withCheck(func(devices.Bundle) error { <-time.After(time.Second); return nil })},
+		{"panics in its check", "check", withCheck(func(devices.Bundle) error { panic("bug") })},
+		{"tries the bolt in its check", "check", withCheck(func(b devices.Bundle) error { return b.Locks["lock"].Drive(true) })},
+		{"is well when closed", "end", withCheck(func(devices.Bundle) error { return nil })},
 		{"leaves a goroutine", "output", leaking(t)},
 		{"never closes", "end", with(func(d *devicetest.Device) {
 			d.Bundle.Close = func() error { <-time.After(time.Second); return nil }
@@ -167,7 +172,7 @@ func TestCheckHoldsToAllClauses(t *testing.T) {
 	}
 	unopened := func() (devicetest.Device, error) { return devicetest.Device{}, errors.New("no") }
 	devicetest.Check(tb, devicetest.Harness{Open: unopened, Go: spawn, Patience: patience})
-	if len(tb.text) != 11 || !tb.has("reads in order") || !tb.has("end") {
+	if len(tb.text) != 12 || !tb.has("reads in order") || !tb.has("end") {
 		t.Errorf("a device that does not open fails each clause once, got %q", tb.text)
 	}
 }
@@ -178,6 +183,13 @@ func with(change func(*devicetest.Device)) func() (devicetest.Device, error) {
 		change(&d)
 		return d, err
 	}
+}
+
+func withCheck(check func(devices.Bundle) error) func() (devicetest.Device, error) {
+	return with(func(d *devicetest.Device) {
+		b := d.Bundle
+		d.Bundle.Check = func(context.Context) error { return check(b) }
+	})
 }
 
 func each[P any](parts map[string]P, change func(P) P) {

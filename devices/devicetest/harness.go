@@ -73,6 +73,7 @@ func contract() []clause {
 		{"lock driven at once", (*session).driveAtOnce},
 		{"output", (*session).setOutput},
 		{"indicator", (*session).indicate},
+		{"check", (*session).checkUp},
 		{"end", (*session).endOfLife},
 	}
 }

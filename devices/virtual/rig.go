@@ -1,6 +1,7 @@
 package virtual
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -49,6 +50,7 @@ type Rig struct {
 	indicators map[string]*Indicator
 	open       map[string]bool  // devices
 	refused    map[string]error // devices that shall not open
+	checks     map[string]func(context.Context) error
 	hooks      []func(name string, release bool)
 }
 
@@ -66,6 +68,7 @@ func New(o Options) *Rig {
 		indicators: make(map[string]*Indicator),
 		open:       make(map[string]bool),
 		refused:    make(map[string]error),
+		checks:     make(map[string]func(context.Context) error),
 	}
 }
 
@@ -141,6 +144,29 @@ func (r *Rig) Refuse(device string, err error) {
 	r.refused[device] = err
 }
 
+// Ail puts check in place of the device's own health check, which finds a device
+// that is open well; nil ends that. It may hang, panic and do whatever else real
+// hardware does.
+func (r *Rig) Ail(device string, check func(ctx context.Context) error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.checks[device] = check
+}
+
+// check is the health check of a device.
+func (r *Rig) check(ctx context.Context, device string) error {
+	r.mu.RLock()
+	check, open := r.checks[device], r.open[device]
+	r.mu.RUnlock()
+	switch {
+	case !open:
+		return devices.ErrClosed
+	case check != nil:
+		return check(ctx)
+	}
+	return nil
+}
+
 // Driver is the driver of the rig's devices. Their options are the kinds
 // readers, locks, inputs, outputs and indicators with the names of their parts,
 // separated by commas; without any option the rig's layout holds.
@@ -165,6 +191,7 @@ func (r *Rig) openDevice(c devices.Config) (devices.Bundle, error) {
 		return devices.Bundle{}, err
 	}
 	b := r.bundle(c.ID, names)
+	b.Check = func(ctx context.Context) error { return r.check(ctx, c.ID) }
 	setClosed(b, false)
 	// Once: a second Close must not close the device's next opening.
 	var once sync.Once

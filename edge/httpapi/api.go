@@ -85,6 +85,7 @@ func (a *API) routes() map[string]methods {
 		"/api/events":              {http.MethodGet: a.events},
 		"/api/events/stream":       {http.MethodGet: a.stream},
 		"/api/tree":                {http.MethodGet: a.tree},
+		"/api/health":              {http.MethodGet: a.health},
 		"/api/backup":              {http.MethodGet: a.backupStatus, http.MethodPost: a.backup},
 		"/api/people":              {http.MethodGet: a.peopleStatus},
 		importPath:                 {http.MethodPost: a.importPeople},
@@ -118,7 +119,7 @@ func unknownPath(w http.ResponseWriter, r *http.Request) {
 	fail(w, http.StatusNotFound, problem{
 		Code:    "unknown_path",
 		Message: "There is nothing at " + clip(r.URL.Path) + ".",
-		Hint: "To read: /api/doors, /api/events, /api/events/stream, /api/tree, /api/backup, /api/people, /api/reindex, /healthz, /readyz, /metrics. " +
+		Hint: "To read: /api/doors, /api/events, /api/events/stream, /api/tree, /api/health, /api/backup, /api/people, /api/reindex, /healthz, /readyz, /metrics. " +
 			"Commands: POST /api/doors/ID/unlock (or lock, lockdown, normal, fire-reset), POST /api/lockdown, POST /api/normal, POST /api/backup, " +
 			"POST /api/people/import, POST /api/people/erase, POST /api/reindex.",
 	})

@@ -23,6 +23,8 @@ type Building interface {
 	// Reindex throws the index away; it is made again meanwhile.
 	Reindex() error
 	Health() actors.Health
+	// Devices are all of the site, with what their checks came to.
+	Devices() []actors.DeviceStatus
 	Counts() (kinds, denials []actors.Count)
 	// Archive is how far the archive has got; ok is false without one.
 	Archive() (status actors.ArchiveStatus, ok bool)

@@ -148,6 +148,10 @@ func (j journal) Last() uint64                                         { return 
 
 func (f *fake) Health() actors.Health { return f.health }
 
+func (f *fake) Devices() []actors.DeviceStatus {
+	return []actors.DeviceStatus{{ID: "rig", Driver: "virtual", State: actors.DeviceOK, Checks: 2}}
+}
+
 func (f *fake) Archive() (actors.ArchiveStatus, bool) {
 	return actors.ArchiveStatus{Last: 40, Waiting: 2, Bytes: 4096}, true
 }

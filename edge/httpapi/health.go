@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"gatehouse/actors"
 )
 
 // maxListed bounds what /readyz lists.
@@ -44,6 +46,14 @@ func (a *API) ready(w http.ResponseWriter, _ *http.Request) {
 		Hint:     "Doors work on what they have; the log says more.",
 		Degraded: wrong,
 	})
+}
+
+// health tells of every device, whether it is well or not.
+func (a *API) health(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, struct {
+		actors.Health
+		Devices []actors.DeviceStatus `json:"devices"`
+	}{a.o.Building.Health(), a.o.Building.Devices()})
 }
 
 func (a *API) tree(w http.ResponseWriter, r *http.Request) {

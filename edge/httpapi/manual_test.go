@@ -18,7 +18,12 @@ func TestManual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := append(enumerations(), fields(actors.DoorStatus{}, actors.CommandResult{}, actors.CommandReport{})...)
+	words := append(enumerations(), fields(actors.DoorStatus{}, actors.CommandResult{}, actors.CommandReport{}, actors.DeviceStatus{}, actors.Health{})...)
+	for _, s := range []actors.DeviceState{
+		actors.DeviceWaiting, actors.DeviceOK, actors.DeviceDegraded, actors.DeviceHangs, actors.DeviceMissing, actors.DeviceUnasked,
+	} {
+		words = append(words, string(s))
+	}
 	sources, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)

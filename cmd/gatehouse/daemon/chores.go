@@ -13,6 +13,7 @@ import (
 // chores are what the site file wants done with a journal that is open.
 func (d *Daemon) chores() (c actors.Chores, err error) {
 	in := d.opts.Site
+	c.Checks = actors.Checks{Every: time.Duration(in.Health.EveryS) * time.Second, Limit: in.Health.Limit}
 	if d.journal == nil {
 		return c, nil
 	}

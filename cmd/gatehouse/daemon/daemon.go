@@ -83,6 +83,7 @@ type Daemon struct {
 
 	optional map[string]bool // devices that may be missing, and are
 	missing  []string        // parts of devices that are not there and should be
+	devices  []actors.Device // all of the site
 	rules    access.Rules
 	people   access.Directory
 	memory   map[access.DoorID]access.DoorMemory
@@ -383,7 +384,7 @@ func (d *Daemon) build(wiring map[access.DoorID]actors.Wiring, fire []devices.In
 	}
 	d.Building, err = actors.New(actors.Config{
 		Name: d.opts.Site.Building.ID, Boot: d.opts.Boot, Rules: compiled, Directory: d.people, Memory: d.memory,
-		Wiring: wiring, Fire: fire, Buses: d.buses(), Journal: d.Journal, Store: s, Index: index.New(IndexDir(d.opts.Data), d.Journal), Occupancy: occupancy, Chores: chores, Degraded: degraded, Missing: d.missing,
+		Wiring: wiring, Fire: fire, Buses: d.buses(), Journal: d.Journal, Store: s, Index: index.New(IndexDir(d.opts.Data), d.Journal), Occupancy: occupancy, Chores: chores, Devices: d.devices, Degraded: degraded, Missing: d.missing,
 		Clock: d.opts.Clock, AskClock: d.opts.AskClock, Executor: d.opts.Executor, Log: d.opts.Log, OnEvent: d.opts.OnEvent, OnFatal: d.opts.OnFatal,
 		Probe: d.opts.Probe, Started: d.started(),
 	})
@@ -450,7 +451,11 @@ func (d *Daemon) record() {
 func (d *Daemon) Stop() (supervisor.StopReport, error) {
 	report := d.Building.Stop()
 	if !report.Complete || report.Zombies > 0 {
-		return report, fmt.Errorf("not everything stopped in time: %v", report.Abandoned)
+		err := fmt.Errorf("not everything stopped in time: %v", report.Abandoned)
+		if d.Building.OnlyChecksHang(report) { // a device may not be closed beside them
+			err = errors.Join(err, d.closeData(), d.unlock())
+		}
+		return report, err
 	}
 	how := EndInOrder
 	if d.Building.Reason().Kind != supervisor.ExitShutdown {
@@ -465,6 +470,18 @@ func (d *Daemon) Close() error { return d.close() }
 
 // close gives back what was opened, in reverse.
 func (d *Daemon) close() error {
+	errs := []error{d.closeData()}
+	if d.Registry != nil {
+		errs = append(errs, d.Registry.Close())
+	}
+	if d.unlock != nil {
+		errs = append(errs, d.unlock())
+	}
+	return errors.Join(errs...)
+}
+
+// closeData closes what lies in the data directory.
+func (d *Daemon) closeData() error {
 	var errs []error
 	if d.archive != nil {
 		errs = append(errs, d.archive.Close())
@@ -474,12 +491,6 @@ func (d *Daemon) close() error {
 	}
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
-	}
-	if d.Registry != nil {
-		errs = append(errs, d.Registry.Close())
-	}
-	if d.unlock != nil {
-		errs = append(errs, d.unlock())
 	}
 	return errors.Join(errs...)
 }

@@ -37,10 +37,14 @@ func (d *Daemon) openDevices() (map[access.DoorID]actors.Wiring, []devices.Input
 
 // noteOpened logs how many devices are open, and why each of the others is not.
 func (d *Daemon) noteOpened(report devices.Report) {
-	missing := report.Missing()
+	missing, checks := report.Missing(), d.Registry.Checks()
 	d.optional = map[string]bool{}
 	for i, result := range report.Results {
-		d.optional[result.ID] = d.opts.Site.Devices[i].Optional && result.State == devices.Skipped
+		optional := d.opts.Site.Devices[i].Optional
+		d.optional[result.ID] = optional && result.State == devices.Skipped
+		d.devices = append(d.devices, actors.Device{
+			ID: result.ID, Driver: result.Driver, Optional: optional, Missing: result.Err, Check: checks[result.ID],
+		})
 	}
 	for _, result := range missing {
 		level := zerolog.ErrorLevel

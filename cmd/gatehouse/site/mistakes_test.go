@@ -105,6 +105,9 @@ var mistakeCases = []mistakeCase{
 	{"backup at a time with six fields", `"45 3 * * *"`, `§"0 45 3 * * *"`, []string{`at: no schedule: "0 45 3 * * *": expected exactly 5 fields, found 6: [0 45 3 * * *]; write five fields (minute, hour, day of the month, month, day of the week), such as "0 2 * * *"`}},
 	{"backup for nobody", "recipients: [age1kvvgypu5qjuufmf4v9pse2zz6jys2qrcs7q0luqas56uvlhc2c4quk3klp]", "recipients: §[]", []string{"0 recipients — give 1 to 20: the private key of one of them opens the backup"}},
 	{"backup that keeps none", "keep: 14", "keep: §0", []string{"keep: expected a whole number from 1 to 1000 (plain digits, no quotes), got the number 0"}},
+	{"health checks too often", "every_s: 60", "every_s: §4", []string{"every_s: expected a whole number from 5 to 3600 (plain digits, no quotes), got the number 4"}},
+	{"health checks that take too long", "limit_ms: 10000", "limit_ms: §30001", []string{"limit_ms is 30001, more than half of every_s — give 30000 at most, so that a check is over before the next"}},
+	{"health with another key", "limit_ms: 10000", "§timeout: 1", []string{`unknown key "timeout" — the health section has: every_s, limit_ms`}},
 	{"backup with a key of the archive's", "keep: 14", "§rate_mb_per_s: 14", []string{`unknown key "rate_mb_per_s" — the backup section has: dir, at, recipients, keep`}},
 
 	// devices

@@ -25,6 +25,7 @@ type Site struct {
 	Journal     Journal
 	Archive     Archive
 	Backup      Backup
+	Health      Health
 	Rules       access.Rules // Version is 0: whoever keeps the rules numbers them
 	Holders     []access.Cardholder
 	Credentials []access.Credential
@@ -148,7 +149,7 @@ type parser struct {
 func newParser(file string) *parser {
 	return &parser{
 		file:        file,
-		site:        &Site{HTTP: HTTP{Addr: defaultAddr}, Journal: Journal{SegmentMB: defaultSegmentMB}},
+		site:        &Site{HTTP: HTTP{Addr: defaultAddr}, Journal: Journal{SegmentMB: defaultSegmentMB}, Health: defaultHealth},
 		zone:        time.UTC,
 		defaults:    defaultTiming,
 		devices:     newNames("device"),
@@ -175,6 +176,7 @@ func (p *parser) root(n *yaml.Node) {
 		field{"journal", "", p.journal},
 		field{"archive", "", p.archive},
 		field{"backup", "", p.backup},
+		field{"health", "", p.health},
 		field{"defaults", "", p.timing},
 		field{"devices", "[{id: rig, driver: virtual}]", p.declarations(p.devices, "devices", p.device)},
 		field{"areas", "", p.declarations(p.areas, "areas", p.area)},

@@ -37,6 +37,7 @@ func goodSite() *Site {
 			Dir: "/srv/archive", At: "30 1 * * *", IdentityFile: "/etc/gatehouse/recovery.key", RateMBPerS: 20,
 			Recipients: []string{"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg"},
 		},
+		Health: Health{EveryS: 60, Limit: 10 * time.Second},
 		Backup: Backup{
 			Dir: "/srv/backup", At: "45 3 * * *", Keep: 14,
 			Recipients: []string{"age1kvvgypu5qjuufmf4v9pse2zz6jys2qrcs7q0luqas56uvlhc2c4quk3klp"},
@@ -95,7 +96,7 @@ func goodFront() access.Door {
 		ID: "front", Name: "Front Door", LockType: access.FailSafe, Egress: access.EgressREX,
 		StrikeTime: 3 * time.Second, HeldOpenTime: 20 * time.Second, RecordLimit: 200 * time.Millisecond,
 		DecisionDeadline: 600 * time.Millisecond,
-		AreaTimeout: 50 * time.Millisecond, AreaVerdict: access.Granted, Durability: access.Group,
+		AreaTimeout:      50 * time.Millisecond, AreaVerdict: access.Granted, Durability: access.Group,
 		FireRelease: true, HasContact: true, HasREX: true,
 		Readers: []access.Reader{
 			{ID: "in", Side: access.SideIn, From: access.Outside, To: "hall", AntiPassback: access.AntiPassbackSoft, Format: "H10301"},
@@ -108,7 +109,7 @@ func goodLab() access.Door {
 		ID: "lab", Name: "lab", LockType: access.FailSecure, Egress: access.EgressMechanical,
 		StrikeTime: 4 * time.Second, HeldOpenTime: time.Minute, RecordLimit: 150 * time.Millisecond, Durability: access.Group,
 		DecisionDeadline: 500 * time.Millisecond,
-		AreaTimeout: 100 * time.Millisecond, AreaVerdict: access.Denied,
+		AreaTimeout:      100 * time.Millisecond, AreaVerdict: access.Denied,
 		Readers: []access.Reader{
 			{ID: "in", Side: access.SideIn, From: "hall", To: "lab", AntiPassback: access.AntiPassbackHard, Format: "H10301"},
 			{ID: "leave", Side: access.SideOut, From: "lab", To: "hall", Format: "H10301"},
@@ -164,6 +165,7 @@ doors: [{id: d, lock_type: fail_secure, egress: mechanical, lock: rig/d}]
 		Building: Building{ID: "hut", Name: "hut", TimeZone: "UTC"},
 		HTTP:     HTTP{Addr: "127.0.0.1:8480"},
 		Journal:  Journal{SegmentMB: 64},
+		Health:   Health{EveryS: 30, Limit: 5 * time.Second},
 		Rules: access.Rules{Location: "UTC", Doors: []access.Door{{
 			ID: "d", Name: "d", LockType: access.FailSecure, Egress: access.EgressMechanical,
 			StrikeTime: 5 * time.Second, HeldOpenTime: 30 * time.Second, RecordLimit: 150 * time.Millisecond,
