@@ -120,6 +120,12 @@ func (b *Building) system(ev access.Event) {
 	b.record(ev)
 }
 
+// NoteRequestFailed records that a request of the API ended in a panic: count of
+// them since the last such event of its route. Detail says which and why.
+func (b *Building) NoteRequestFailed(detail string, count uint64) {
+	b.system(access.Event{Kind: access.KindRequestFailed, Detail: detail, Count: count})
+}
+
 // doorIn is the door that a path of the tree belongs to, "" if none.
 func doorIn(path string) access.DoorID {
 	rest, ok := strings.CutPrefix(path, Root+"/doors/")

@@ -46,6 +46,14 @@ type Options struct {
 	Streams    int           // streams at a time; default 64
 	Heartbeat  time.Duration // between the signs of life on a stream; default 15 s
 	WriteLimit time.Duration // how long a stream's client may take no bytes; default 5 s
+
+	// Of requests that read, and of all others.
+	Requests int // under way at a time, streams aside; default 64
+	Rate     int // a second; default 1,000
+	Burst    int // of them at once; default Rate
+	// Deadline is when the client is answered, whatever became of its request; default
+	// 8 s, more than a command waits for its disk. Streams have none.
+	Deadline time.Duration
 }
 
 // API answers requests. Its methods are safe for concurrent use.
@@ -54,27 +62,38 @@ type API struct {
 	handler http.Handler
 	streams chan struct{} // a token for each open stream
 	cut     atomic.Uint64 // streams that were cut off
+	gates   gates
+	expired atomic.Uint64 // requests at their deadline
+	panics  atomic.Uint64
+	crashes crashes
 }
 
 // New makes the API. It asks nothing of the building before the first request.
 func New(o Options) *API {
 	o.Heartbeat = cmp.Or(o.Heartbeat, 15*time.Second)
 	o.WriteLimit = cmp.Or(o.WriteLimit, 5*time.Second)
-	a := &API{o: o, streams: make(chan struct{}, cmp.Or(o.Streams, 64))}
+	o.Deadline = cmp.Or(o.Deadline, 8*time.Second)
+	rate := cmp.Or(o.Rate, 1000)
+	a := &API{o: o, gates: newGates(o.Clock, cmp.Or(o.Requests, 64), rate, cmp.Or(o.Burst, rate)), streams: make(chan struct{}, cmp.Or(o.Streams, 64))}
 	mux := http.NewServeMux()
 	for path, methods := range a.routes() {
 		mux.Handle(path, methods)
 	}
 	mux.HandleFunc("/", unknownPath)
-	a.handler = guarded(o.Hosts, authorized(o.Token, mux))
+	// The order is the defence: who floods us costs no more than a refusal, and what
+	// hangs or crashes behind the last has passed all others.
+	a.handler = a.gates.limited(guarded(o.Hosts, authorized(o.Token, a.deadline(a.recovered(bodyless(mux))))))
 	return a
 }
 
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
+// alivePath is answered whatever else goes on.
+const alivePath = "/healthz"
+
 func (a *API) routes() map[string]methods {
 	return map[string]methods{
-		"/healthz":                 {http.MethodGet: a.alive},
+		alivePath:                  {http.MethodGet: a.alive},
 		"/readyz":                  {http.MethodGet: a.ready},
 		"/metrics":                 {http.MethodGet: a.metrics()},
 		"/api/doors":               {http.MethodGet: a.doors},

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"gatehouse/access"
 	"gatehouse/actors"
@@ -46,6 +47,9 @@ type fake struct {
 	reindex  int                 // how often the index was thrown away
 	hold     chan struct{}       // a command waits until it is closed
 	began    chan struct{}       // told when a command begins
+	throw    any                 // a command panics with it
+	failed   []string            // NoteRequestFailed was told
+	text     string              // of the tree
 }
 
 func newFake(events int) *fake {
@@ -108,6 +112,9 @@ func (f *fake) note(what string) (actors.CommandReport, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.commands = append(f.commands, what)
+	if f.throw != nil {
+		panic(f.throw)
+	}
 	return f.report, f.err
 }
 
@@ -148,6 +155,12 @@ func (j journal) Last() uint64                                         { return 
 
 func (f *fake) Health() actors.Health { return f.health }
 
+func (f *fake) NoteRequestFailed(detail string, count uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failed = append(f.failed, fmt.Sprintf("%d of %s", count, detail))
+}
+
 func (f *fake) Devices() []actors.DeviceStatus {
 	return []actors.DeviceStatus{{ID: "rig", Driver: "virtual", State: actors.DeviceOK, Checks: 2}}
 }
@@ -179,7 +192,7 @@ func (f *fake) watching() int {
 }
 
 func (f *fake) Tree() httpapi.Tree {
-	return httpapi.Tree{JSON: map[string]string{"id": "building"}, Text: "building running\n"}
+	return httpapi.Tree{JSON: map[string]string{"id": "building"}, Text: cmp.Or(f.text, "building running\n")}
 }
 
 // site is a server under test.
@@ -420,7 +433,7 @@ func (s *site) eventually(what string, so func() bool) {
 
 func same[T any](t testing.TB, want, got T) {
 	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -24,13 +24,13 @@ func guarded(hosts []string, next http.Handler) http.Handler {
 		harden(w.Header())
 		switch {
 		case !ours(r, hosts):
-			fail(w, http.StatusMisdirectedRequest, problem{
+			turnAway(w, r, http.StatusMisdirectedRequest, problem{
 				Code:    "unknown_host",
 				Message: "This server is not " + strconv.Quote(clip(r.Host)) + ".",
 				Hint:    "Use localhost or a loopback address with the port, or add the name to http.hosts in the site file.",
 			})
 		case origins.Check(asChange(r)) != nil:
-			fail(w, http.StatusForbidden, problem{
+			turnAway(w, r, http.StatusForbidden, problem{
 				Code:    "cross_origin",
 				Message: "A page of another origin may not use this server.",
 				Hint:    "Open the address in a tab of its own, or use a program such as curl.",
@@ -39,6 +39,15 @@ func guarded(hosts []string, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// turnAway refuses a request whose body nobody reads. The connection ends with it:
+// net/http would wait for such a body before it sends the answer.
+func turnAway(w http.ResponseWriter, r *http.Request, status int, p problem) {
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+	}
+	fail(w, status, p)
 }
 
 func harden(h http.Header) {
@@ -75,8 +84,7 @@ func ours(r *http.Request, hosts []string) bool {
 	return loopback && ok && port == strconv.Itoa(local.Port)
 }
 
-// authorized lets a change through only with the token, and with a small body unless
-// it is an import's.
+// authorized lets a change through only with the token.
 func authorized(token string, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -89,19 +97,17 @@ func authorized(token string, next http.Handler) http.Handler {
 		same := subtle.ConstantTimeCompare(got[:], want[:]) == 1
 		switch {
 		case token == "":
-			fail(w, http.StatusServiceUnavailable, problem{
+			turnAway(w, r, http.StatusServiceUnavailable, problem{
 				Code:    "no_token",
 				Message: "No change is possible here: the token's file could not be used when the daemon started.",
 				Hint:    "The daemon's log says why; remove the file and restart, and a new one is made.",
 			})
 		case !ok:
-			unauthorized(w, "token_missing", "A change needs a token, and the request has none.")
+			unauthorized(w, r, "token_missing", "A change needs a token, and the request has none.")
 		case !same:
-			unauthorized(w, "token_wrong", "The request's token is not the one of this building.")
-		case r.URL.Path == importPath:
-			next.ServeHTTP(w, r)
+			unauthorized(w, r, "token_wrong", "The request's token is not the one of this building.")
 		default:
-			discardBody(w, r, next)
+			next.ServeHTTP(w, r)
 		}
 	})
 }
@@ -113,11 +119,23 @@ func bearer(r *http.Request) (token string, ok bool) {
 	return token, ok && strings.EqualFold(scheme, "Bearer") && token != ""
 }
 
-func unauthorized(w http.ResponseWriter, code, message string) {
+func unauthorized(w http.ResponseWriter, r *http.Request, code, message string) {
 	w.Header().Set("WWW-Authenticate", `Bearer realm="gatehouse"`)
-	fail(w, http.StatusUnauthorized, problem{
+	turnAway(w, r, http.StatusUnauthorized, problem{
 		Code: code, Message: message,
 		Hint: "Send the header Authorization: Bearer TOKEN, with the token in the file " + TokenFile + " of the data directory.",
+	})
+}
+
+// bodyless lets through what has no body, or a small one that nobody needs, and an
+// import's.
+func bodyless(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead || r.URL.Path == importPath {
+			next.ServeHTTP(w, r)
+			return
+		}
+		discardBody(w, r, next)
 	})
 }
 
@@ -128,13 +146,13 @@ func discardBody(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		fail(w, http.StatusRequestEntityTooLarge, problem{
+		turnAway(w, r, http.StatusRequestEntityTooLarge, problem{
 			Code:    "body_too_large",
 			Message: "The request's body has more than " + strconv.Itoa(maxBody) + " bytes.",
 			Hint:    "Send none: what to do is in the path.",
 		})
 	case err != nil:
-		fail(w, http.StatusBadRequest, problem{
+		turnAway(w, r, http.StatusBadRequest, problem{
 			Code: "body_unreadable", Message: "The request's body did not arrive: " + err.Error() + ".",
 			Hint: "Send none: what to do is in the path.",
 		})

@@ -42,6 +42,10 @@ var (
 	alarmsByKind = desc("alarms", "Doors where this alarm lasts now, by kind.", "kind")
 	buildInfo    = desc("build_info", "Always 1; the labels say what is running.", "version", "revision", "go")
 	readyGauge   = desc("ready", "1 while the building is not degraded, else 0.")
+	requests     = desc("http_requests", "Requests under way, streams aside.")
+	refusedTotal = desc("http_refused_total", "Requests refused before they began, by why.", "why")
+	expiredTotal = desc("http_deadlines_total", "Requests that were not answered in time.")
+	panicsTotal  = desc("http_panics_total", "Requests that ended in a panic.")
 	streamsGauge = desc("http_streams", "Open event streams.")
 
 	archiveLast    = desc("archive_last_sequence", "Sequence number of the newest event that is archived.")
@@ -77,6 +81,7 @@ func build(version string) [3]string {
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		eventsTotal, denialsTotal, cutTotal, waiting, lastEvent, indexLag, doorsByMode, alarmsByKind, buildInfo, readyGauge, streamsGauge,
+		requests, refusedTotal, expiredTotal, panicsTotal,
 		archiveLast, archiveWaiting, archiveBytes,
 	} {
 		ch <- d
@@ -114,6 +119,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send(indexLag, prometheus.GaugeValue, float64(b.IndexLag()))
 	send(readyGauge, prometheus.GaugeValue, ready)
 	send(streamsGauge, prometheus.GaugeValue, float64(len(c.a.streams)))
+	send(requests, prometheus.GaugeValue, float64(c.a.gates.underWay()))
+	flooded, busy := c.a.gates.refused()
+	send(refusedTotal, prometheus.CounterValue, float64(flooded), "rate")
+	send(refusedTotal, prometheus.CounterValue, float64(busy), "busy")
+	send(expiredTotal, prometheus.CounterValue, float64(c.a.expired.Load()))
+	send(panicsTotal, prometheus.CounterValue, float64(c.a.panics.Load()))
 	if archive, ok := b.Archive(); ok {
 		send(archiveLast, prometheus.GaugeValue, float64(archive.Last))
 		send(archiveWaiting, prometheus.GaugeValue, float64(archive.Waiting))

@@ -104,6 +104,9 @@ func (a *API) importPeople(w http.ResponseWriter, r *http.Request) {
 		importTooLarge(w)
 		return
 	}
+	if !standing(r) { // one at a time, and each part of it has a limit of its own
+		return
+	}
 	c := http.NewResponseController(w)
 	began := a.o.Clock.Now()
 	file := upload{from: http.MaxBytesReader(w, r.Body, MaxImport), next: func() error {

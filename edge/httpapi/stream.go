@@ -48,6 +48,9 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer stop()
+	if !standing(r) {
+		return
+	}
 	s := &stream{api: a, w: w, out: http.NewResponseController(w), query: q}
 	if err := s.run(r.Context(), grown); errors.Is(err, os.ErrDeadlineExceeded) {
 		a.cut.Add(1)
