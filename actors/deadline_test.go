@@ -80,6 +80,31 @@ func (h *house) endedBy(kind access.Kind, why access.Reason) bool {
 	return false
 }
 
+// A directory that is slow has no more time than there is: a card that waited at
+// its reader, because the one before it was not found in time, is denied at its own
+// deadline, and what is found later opens nothing.
+func TestASlowDirectoryHasOnlyWhatIsLeft(t *testing.T) {
+	h, d := largeHouse(t, 1)
+	d.disk = func() { h.sim.Sleep(time.Second) }
+	began := h.sim.Now()
+	h.card(1, "in", 1)
+	h.card(1, "in", 2)
+	h.sim.Advance(5 * time.Second)
+	h.wantDenied("door-1", access.ReasonDirectoryFailed, began.Add(lookupLimit))
+	h.wantDenied("door-1", access.ReasonDeadline, began.Add(deadline))
+	if h.lock(1).Moves() != 0 {
+		t.Errorf("%d moves: %v", h.lock(1).Moves(), h.kinds(1))
+	}
+	d.disk = nil
+	h.card(1, "in", 3)
+	h.sim.Advance(time.Second)
+	if !h.lock(1).Released() {
+		t.Errorf("not back to normal: %v", h.kinds(1))
+	}
+	h.sim.Advance(time.Minute)
+	h.stopClean()
+}
+
 // Areas that say nothing use up the time only to the deadline, whatever they are
 // allowed; and their verdict does not count then.
 func TestAreasThatAreSilentBeyondTheDeadline(t *testing.T) {

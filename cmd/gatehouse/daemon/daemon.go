@@ -468,33 +468,6 @@ func (d *Daemon) Stop() (supervisor.StopReport, error) {
 // Close gives back what Open took; for a daemon that was never started.
 func (d *Daemon) Close() error { return d.close() }
 
-// close gives back what was opened, in reverse.
-func (d *Daemon) close() error {
-	errs := []error{d.closeData()}
-	if d.Registry != nil {
-		errs = append(errs, d.Registry.Close())
-	}
-	if d.unlock != nil {
-		errs = append(errs, d.unlock())
-	}
-	return errors.Join(errs...)
-}
-
-// closeData closes what lies in the data directory.
-func (d *Daemon) closeData() error {
-	var errs []error
-	if d.archive != nil {
-		errs = append(errs, d.archive.Close())
-	}
-	if d.journal != nil {
-		errs = append(errs, d.journal.Close())
-	}
-	if d.store != nil {
-		errs = append(errs, d.store.Close())
-	}
-	return errors.Join(errs...)
-}
-
 func byDoor(list []access.DoorMemory) map[access.DoorID]access.DoorMemory {
 	m := make(map[access.DoorID]access.DoorMemory, len(list))
 	for _, d := range list {
