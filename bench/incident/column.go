@@ -20,18 +20,21 @@ type Spec struct {
 	Duty    int
 	Column  Column
 	Variant bool // the stated variant of the naive column
-	Short   bool // a fraction of the time and of the traffic
+	// Smuggled runs the naive duty in the process of this house as well: the control
+	// of the gates, which have to find it. Of duty 1 only.
+	Smuggled bool
+	Short    bool // a fraction of the time and of the traffic
 }
 
 // lookEvery is the time between two samples.
 const lookEvery = 50 * time.Millisecond
 
-// How long a column that does not get rid of something is waited for after its
-// stop. Everything in it that ends by itself ends well within that; this house,
-// which has to end at nothing, is given the time that a busy machine may need.
+// How long is waited for what a stop takes a while to end: as long as something
+// ends within leavePause; this house, which has to end at nothing, has the time
+// that a busy machine may need.
 const (
-	leaveLimit      = 1500 * time.Millisecond
-	leaveLimitHouse = 30 * time.Second
+	leavePause = 2 * time.Second
+	leaveLimit = 30 * time.Second
 )
 
 // RunColumn is the process of one column. It says what it sees on out and asks for
@@ -119,18 +122,24 @@ func (s *stage) finish(a *act) {
 	begin := now()
 	s.res.StopHung = !within(StopLimit, a.stop)
 	s.res.StopMS = float64(now().Sub(begin).Microseconds()) / 1000
-	limit := leaveLimit
-	if a.house != nil {
-		limit = leaveLimitHouse
-	}
-	until(limit, func() bool {
-		l := s.look()
-		return l.Goroutines <= s.res.Base.Goroutines && l.Files <= s.res.Base.Files
-	})
+	s.leave(a.house != nil && !s.spec.Smuggled)
 	s.res.Left = s.settled()
 	if a.house != nil {
 		s.res.House.Left = s.account(a)
 	}
+}
+
+// leave waits until nothing more ends, or until all is as it was before.
+func (s *stage) leave(patient bool) {
+	least, since := s.look(), now()
+	until(leaveLimit, func() bool {
+		l := s.look()
+		if l.Goroutines < least.Goroutines || l.Files < least.Files {
+			least, since = l, now()
+		}
+		return l.Goroutines <= s.res.Base.Goroutines && l.Files <= s.res.Base.Files ||
+			!patient && now().Sub(since) > leavePause
+	})
 }
 
 // count fills in what follows from the samples.
@@ -172,8 +181,11 @@ func (s *stage) account(a *act) Account {
 // under way at that moment has an owner; the least of a few looks is what it has at
 // rest.
 func (s *stage) quiet(a *act) (least Account) {
-	looks := 0
-	until(leaveLimitHouse, func() bool {
+	looks, limit := 0, leaveLimit
+	if s.spec.Smuggled {
+		limit = leavePause
+	}
+	until(limit, func() bool {
 		one := s.account(a)
 		if looks == 0 || one.Unaccounted < least.Unaccounted ||
 			one.Unaccounted == least.Unaccounted && one.Goroutines < least.Goroutines {

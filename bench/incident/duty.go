@@ -86,7 +86,7 @@ func duties() []Duty {
 			Load: "the journal's closed segments, once",
 		},
 		{
-			Number: 7, Name: "A record per request", Factor: 1, alone: true, run: runRecord,
+			Number: 7, Name: "A record per request", Factor: 1, alone: true, every: time.Second / 2, run: runRecord,
 			Was:     "a fresh log entry on the heap per request, written as JSON",
 			Fix:     "sync.Pool for the entries",
 			Ours:    "an access.Event into the journal's bounded intake; the journal encodes and syncs it in groups beside",

@@ -20,6 +20,7 @@ type outside struct {
 	silent *silent
 	centre *centre
 	redis  server
+	burst  []net.Conn
 }
 
 // shared is what all columns of a run have in common.
@@ -39,8 +40,10 @@ func (o *outside) answer(a ask) (r reply) {
 		switch a.What {
 		case "load":
 			r, err = load(a)
-		case "burst":
-			r, err = burst(a)
+		case "burst-open":
+			err = o.openBurst(a)
+		case "burst-send":
+			r, err = o.sendBurst()
 		case "silent":
 			r.Text, err = o.openSilent()
 		case "silent-count":

@@ -9,13 +9,11 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
 // server is a Redis that can be lost, can hang, and comes back.
 type server interface {
-	kind() string
 	addr() string
 	kill() error
 	hang() error
@@ -51,7 +49,7 @@ func (o *outside) answerRedis(what string, r *reply) (err error) {
 // newServer is a real redis-server, or ours where none is installed.
 func newServer() (server, error) {
 	program, err := exec.LookPath("redis-server")
-	if err != nil {
+	if err != nil || !canFreeze {
 		return newResp()
 	}
 	return newRealRedis(program)
@@ -60,8 +58,8 @@ func newServer() (server, error) {
 // redisKind says what newServer uses, for the report.
 func redisKind() string {
 	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		return "the bench's own RESP server (no redis-server is installed)"
+	if err != nil || !canFreeze {
+		return "the bench's own RESP server (there is no redis-server here)"
 	}
 	out, err := exec.Command(program, "--version").Output()
 	if err != nil {
@@ -106,7 +104,6 @@ func (r *realRedis) start() error {
 	return nil
 }
 
-func (r *realRedis) kind() string { return "redis-server" }
 func (r *realRedis) addr() string { return r.where }
 
 func (r *realRedis) kill() error {
@@ -118,13 +115,13 @@ func (r *realRedis) kill() error {
 	return nil
 }
 
-func (r *realRedis) hang() error { return r.cmd.Process.Signal(syscall.SIGSTOP) }
+func (r *realRedis) hang() error { return freeze(r.cmd.Process) }
 
 func (r *realRedis) back() error {
 	if r.cmd == nil {
 		return r.start()
 	}
-	return r.cmd.Process.Signal(syscall.SIGCONT)
+	return thaw(r.cmd.Process)
 }
 
 func (r *realRedis) close() {

@@ -107,7 +107,6 @@ func (r *resp) handle(c net.Conn, words []string) {
 	}
 }
 
-func (r *resp) kind() string { return "RESP server of the bench" }
 func (r *resp) addr() string { return r.where }
 
 func (r *resp) kill() error {

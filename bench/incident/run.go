@@ -32,6 +32,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
+	if err := enoughFiles(map[bool]uint64{false: 8192, true: 2048}[o.Short]); err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "gatehouse-incident-")
 	if err != nil {
 		return nil, err

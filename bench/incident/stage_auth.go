@@ -62,19 +62,33 @@ func runAuth(s *stage) error {
 	_, lately := s.top()
 	s.res.Facts["goroutines_in_load"] = float64(lately.Goroutines)
 	s.res.Facts["half_anon_growth_bytes"] = float64(s.settled().Anon) - float64(half.Anon)
-	until(leaveLimit, func() bool { return s.look().Goroutines <= s.res.Ready.Goroutines })
 	s.count()
-	s.forget()
-	burst := target
-	burst.What, burst.Burst = "burst", burstSize
-	if _, err := s.ask(burst); err != nil {
+	if err := s.burst(target); err != nil {
 		return err
 	}
-	_, lately = s.top()
-	s.res.Facts["goroutines_in_burst"] = float64(lately.Goroutines)
-	s.res.Facts["burst"] = burstSize
 	s.finish(a)
 	return nil
+}
+
+// burst has many connections opened, each with a request that lacks its last
+// bytes, and sends those in one moment.
+func (s *stage) burst(target ask) error {
+	s.forget()
+	target.Burst = burstSize
+	target.What = "burst-open"
+	if _, err := s.ask(target); err != nil {
+		return err
+	}
+	limit := 10 * time.Second // to take them all, where nothing bounds how many
+	if s.spec.Column == House {
+		limit = time.Second
+	}
+	until(limit, func() bool { return s.look().Goroutines >= burstSize })
+	target.What = "burst-send"
+	_, err := s.ask(target)
+	_, lately := s.top()
+	s.res.Facts["goroutines_in_burst"], s.res.Facts["burst"] = float64(lately.Goroutines), burstSize
+	return err
 }
 
 // traffic has somebody else send requests, and notes how they fared.
@@ -105,7 +119,8 @@ func startAuth(s *stage) (*act, ask, error) {
 	if err != nil {
 		return nil, ask{}, err
 	}
-	return a, ask{Addr: h.Addr + "/api/doors/door-1/lockdown", Method: http.MethodPost, Token: h.Token}, nil
+	door := h.Addr + "/api/doors/door-1/" // each request is a change, so that it needs the disk
+	return a, ask{Addr: door + "lockdown", Other: door + "normal", Method: http.MethodPost, Token: h.Token}, nil
 }
 
 // serve is a plain server, as it was.

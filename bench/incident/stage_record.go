@@ -27,6 +27,8 @@ type Round struct {
 	P50       float64 `json:"p50_us"`
 	P99       float64 `json:"p99_us"`
 	GCs       uint64  `json:"gcs"`
+	Bytes     uint64  `json:"alloc_bytes"` // in the process, while it was the column's turn
+	Objects   uint64  `json:"allocs"`
 	Seconds   float64 `json:"s"`       // of the waves together
 	Settled   float64 `json:"settled"` // with the time until all was written
 }
@@ -44,23 +46,20 @@ func runRecord(s *stage) error {
 		return err
 	}
 	s.ready(a)
-	waves := s.pick(12, 3)
+	waves := s.pick(24, 3)
 	s.turn(r, 1) // warm
-	before := s.look()
+	s.res.Facts["recorded"] = waveSize
 	for range recordTurns {
 		if _, err := s.ask(ask{What: "turn"}); err != nil {
 			return err
 		}
 		s.res.Rounds = append(s.res.Rounds, s.turn(r, waves))
 	}
-	after := s.look()
 	if _, err := s.ask(ask{What: "turns-over"}); err != nil {
 		return err
 	}
 	s.res.Requests = uint64(recordTurns * waves * waveSize)
-	s.res.Facts["recorded"] = float64(s.done.Load())
-	s.res.BytesEach = float64(after.Bytes-before.Bytes) / float64(s.res.Requests)
-	s.res.AllocEach = float64(after.Objects-before.Objects) / float64(s.res.Requests)
+	s.res.Facts["recorded"] += float64(s.res.Requests)
 	s.sumUp()
 	s.finish(a)
 	return nil
@@ -69,11 +68,13 @@ func runRecord(s *stage) error {
 // sumUp takes the medians of the rounds.
 func (s *stage) sumUp() {
 	var rates, p50, p99 []float64
-	var gcs, seconds, settled float64
+	var gcs, seconds, settled, bytes, objects float64
 	for _, r := range s.res.Rounds {
 		rates, p50, p99 = append(rates, r.PerSecond), append(p50, r.P50), append(p99, r.P99)
 		gcs, seconds, settled = gcs+float64(r.GCs), seconds+r.Seconds, settled+r.Settled
+		bytes, objects = bytes+float64(r.Bytes), objects+float64(r.Objects)
 	}
+	s.res.BytesEach, s.res.AllocEach = bytes/float64(s.res.Requests), objects/float64(s.res.Requests)
 	s.res.PerSecond, s.res.P50, s.res.P99 = median(rates), median(p50), median(p99)
 	s.res.Facts["gcs_per_100k"] = gcs / float64(s.res.Requests) * 100_000
 	s.res.Facts["gcs_per_10s"] = gcs / seconds * 10
@@ -84,7 +85,7 @@ func (s *stage) sumUp() {
 func (s *stage) turn(r *recorder, waves int) (out Round) {
 	var rates, p50, p99 []float64
 	times := make([]float64, waveSize)
-	gcs := s.look().GCs
+	before := s.look()
 	for range waves {
 		took := wave(r, times)
 		begin := now()
@@ -97,7 +98,8 @@ func (s *stage) turn(r *recorder, waves int) (out Round) {
 		p50, p99 = append(p50, quantile(times, 0.5)), append(p99, quantile(times, 0.99))
 		s.done.Add(waveSize)
 	}
-	out.GCs = s.look().GCs - gcs
+	after := s.look()
+	out.GCs, out.Bytes, out.Objects = after.GCs-before.GCs, after.Bytes-before.Bytes, after.Objects-before.Objects
 	out.PerSecond, out.P50, out.P99 = median(rates), median(p50), median(p99)
 	return out
 }

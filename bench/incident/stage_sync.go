@@ -13,10 +13,10 @@ import (
 	"gatehouse/supervisor"
 )
 
-// subscriber is how a column subscribes: begin starts listening and returns what
-// ends it.
+// subscriber is how a column subscribes: begin starts listening; end tells it to
+// stop, and what it returns is closed when it has.
 type subscriber struct {
-	begin func(id int, handle func(string)) (end func())
+	begin func(id int, handle func(string)) (end func() (ended <-chan struct{}))
 	act   *act
 }
 
@@ -41,6 +41,9 @@ func runSync(s *stage) error {
 	s.finish(sub.act)
 	return nil
 }
+
+// endLimit is how long a cycle waits for the end of its subscription.
+const endLimit = 100 * time.Millisecond
 
 // cycle is one life of a subscription. Every eighth loses its server, and every
 // eighth is begun while the server hangs.
@@ -73,7 +76,7 @@ func (s *stage) cycle(i int, sub *subscriber) error {
 		pause(30 * time.Millisecond)
 	}
 	begin := now()
-	if !within(100*time.Millisecond, end) {
+	if !wait(end(), endLimit) {
 		s.res.Facts["ends_late"]++
 	}
 	s.res.Facts["end_max_ms"] = max(s.res.Facts["end_max_ms"], float64(now().Sub(begin).Milliseconds()))
@@ -110,11 +113,11 @@ func startSync(s *stage, addr string) (*subscriber, error) {
 		return func(ctx context.Context) { _ = (&published.Sync{Client: client, Handle: handle}).Run(ctx) } // it ends by ctx
 	}
 	return &subscriber{
-		begin: func(_ int, handle func(string)) func() {
+		begin: func(_ int, handle func(string)) func() <-chan struct{} {
 			ctx, cancel := context.WithCancel(context.Background())
 			done := make(chan struct{})
 			spawn(func() { defer close(done); listen(handle)(ctx) })
-			return func() { cancel(); <-done }
+			return func() <-chan struct{} { cancel(); return done }
 		},
 		act: &act{stop: func() { _ = client.Close() }},
 	}, nil
@@ -127,12 +130,16 @@ func startHouseSync(s *stage, addr string) (*subscriber, error) {
 		return nil, err
 	}
 	return &subscriber{
-		begin: func(id int, handle func(string)) func() {
+		begin: func(id int, handle func(string)) func() <-chan struct{} {
 			name := fmt.Sprintf("s-%d", id)
 			if _, err := links.Ask(house.Subscribe(name, addr, handle), 5*time.Second); err != nil {
 				s.res.Error = err.Error()
 			}
-			return func() { _, _ = links.Ask(supervisor.StopChild{ID: name}, 10*time.Second) }
+			return func() <-chan struct{} {
+				ended := make(chan struct{})
+				spawn(func() { defer close(ended); _, _ = links.Ask(supervisor.StopChild{ID: name}, 10*time.Second) })
+				return ended
+			}
 		},
 		act: a,
 	}, nil

@@ -20,6 +20,8 @@ type line struct {
 type ask struct {
 	What string `json:"what"`
 	Addr string `json:"addr,omitempty"`
+	// Other is taken for every second request; "": Addr for all.
+	Other string `json:"other,omitempty"`
 	// Of load: requests a second, for so long, so many at once.
 	Rate    int     `json:"rate,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"`
