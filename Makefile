@@ -267,6 +267,12 @@ query-10m: ## search a journal of 10,000,000 events: time and RssAnon; needs 2 G
 	@echo "machine: $$(nproc) cores, $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $$(go version)"
 	@EVENTS=$${EVENTS:-10000000} go test -run '^$$' -bench '^BenchmarkQuery$$' -benchtime 1x -timeout 30m ./persistence/index
 
+.PHONY: incident
+incident: ## the old night, its published fixes and this house side by side, under 3 minutes; report in bin/incident
+	@mkdir -p $(BIN)
+	@go build -o $(BIN)/gatehouse-bench ./cmd/gatehouse-bench
+	@$(BIN)/gatehouse-bench incident --out $(BIN)/incident --commit "$$(git describe --always --dirty 2>/dev/null || true)"
+
 # Which rows `make bench-supervisor` runs: those whose name contains this.
 ROW ?=
 .PHONY: bench-supervisor

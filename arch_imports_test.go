@@ -32,6 +32,8 @@ var layers = []layer{
 	{dir: "edge", may: []string{"actors", "access"}, why: "other systems reach the building through its facade only"},
 	{dir: "cmd", all: true},
 	{dir: "bench", all: true},
+	{dir: "bench/incident/naive", why: "an exhibit knows nothing of the house"},
+	{dir: "bench/incident/published", may: []string{"bench/incident/naive"}, why: "an exhibit knows nothing of the house but what it mends"},
 }
 
 // home is where a third-party module lives. Product files elsewhere may not
@@ -60,7 +62,7 @@ var homes = []home{
 	{"golang.org/x/sys", []string{"devices", "persistence", "cmd", "bench"}, "system calls belong to hardware, to disks and to the program"},
 	{"github.com/danielgtaylor/huma", []string{"edge"}, "the HTTP framework stays at the edge"},
 	{"github.com/eclipse/paho.golang", []string{"edge"}, "brokers stay at the edge"},
-	{"github.com/redis/go-redis", []string{"edge"}, "brokers stay at the edge"},
+	{"github.com/redis/go-redis", []string{"edge", "bench/incident"}, "brokers stay at the edge, and with the exhibit of how they were used"},
 	{"github.com/google/go-cmp", []string{testSupport}, "it is for tests"},
 	{"go.uber.org/goleak", []string{testSupport}, "it is for tests"},
 	{"pgregory.net/rapid", []string{testSupport}, "it is for tests"},
@@ -97,6 +99,10 @@ func checkImports(h *house) []finding {
 			target, ours := houseDir(importPath(spec.Path.Value))
 			if ours && livesIn(target, testSupport) && !livesIn(f.dir(), testSupport) {
 				out = append(out, h.at("imports", f, spec.Pos(), "%s may not import %s: it is for tests", f.dir(), target))
+				continue
+			}
+			if _, exhibit := exhibits[target]; exhibit && !within(f.dir(), path.Dir(target)) {
+				out = append(out, h.at("imports", f, spec.Pos(), "%s may not import %s: it is an exhibit of how not to do it", f.dir(), target))
 				continue
 			}
 			if ours && !l.permits(f.dir(), target) {

@@ -1,0 +1,68 @@
+package published
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Pusher has all its time-outs set.
+type Pusher struct {
+	Addrs    []string
+	Interval time.Duration
+	Limit    time.Duration // of a request; its parts have a half each
+
+	client *http.Client
+	done   chan struct{}
+}
+
+// Start begins to push.
+func (p *Pusher) Start(conf *tls.Config) {
+	p.done = make(chan struct{})
+	p.client = &http.Client{
+		Timeout: p.Limit,
+		Transport: &http.Transport{
+			TLSClientConfig:       conf,
+			DialContext:           (&net.Dialer{Timeout: p.Limit / 2}).DialContext,
+			TLSHandshakeTimeout:   p.Limit / 2,
+			ResponseHeaderTimeout: p.Limit / 2,
+			MaxIdleConns:          100,
+			MaxIdleConnsPerHost:   100,
+			IdleConnTimeout:       30 * time.Second,
+		},
+	}
+	ticker := time.NewTicker(p.Interval)
+	go func() {
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				for _, addr := range p.Addrs {
+					go p.push(addr)
+				}
+			case <-p.done:
+				return
+			}
+		}
+	}()
+}
+
+func (p *Pusher) push(addr string) {
+	resp, err := p.client.Post(addr, "application/json", bytes.NewReader([]byte(`{"doors":8,"ok":true}`)))
+	if err != nil {
+		log.Printf("push: %v", err)
+		return
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+}
+
+// Stop ends it.
+func (p *Pusher) Stop() {
+	close(p.done)
+	p.client.CloseIdleConnections()
+}

@@ -1,0 +1,113 @@
+package incident
+
+import (
+	"context"
+	"crypto/tls"
+	"time"
+
+	"gatehouse/bench/incident/house"
+	"gatehouse/bench/incident/naive"
+	"gatehouse/bench/incident/published"
+	"gatehouse/supervisor"
+)
+
+// The traffic of duty 3. The limit was not published; it is what people take.
+const (
+	pushPeriod = 5 * time.Second
+	pushLimit  = 10 * time.Second
+)
+
+func runPush(s *stage) error {
+	where, err := s.ask(ask{What: "silent"})
+	if err != nil {
+		return err
+	}
+	a, err := startPush(s, []string{"http://" + where.Text, "https://" + where.Text})
+	if err != nil {
+		return err
+	}
+	s.ready(a)
+	s.run(15*time.Second, 3*time.Second)
+	heard, err := s.ask(ask{What: "silent-count"})
+	if err != nil {
+		return err
+	}
+	s.res.Requests, s.res.Failed = heard.Count, heard.Count // nobody was ever answered
+	s.finish(a)
+	return nil
+}
+
+func startPush(s *stage, addrs []string) (*act, error) {
+	period, limit := squeeze(pushPeriod, factorPush), squeeze(pushLimit, factorPush)
+	conf := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // no server there ever shows a certificate
+	switch s.spec.Column {
+	case Naive:
+		p := &naive.Pusher{Addrs: addrs, Interval: period}
+		p.Start(conf)
+		return &act{stop: p.Stop}, nil
+	case Published:
+		p := &published.Pusher{Addrs: addrs, Interval: period, Limit: limit}
+		p.Start(conf)
+		return &act{stop: p.Stop}, nil
+	}
+	var o house.Options
+	for i, addr := range addrs {
+		o.Duty = append(o.Duty, house.Beat([]string{"plain", "tls"}[i], addr, period, limit, conf, func(error) { s.done.Add(1) }))
+	}
+	_, a, err := s.enter(o, len(addrs))
+	return a, err
+}
+
+// Duty 5 is here because it is the same link with a server that answers.
+
+const beatPeriod = 5 * time.Second
+
+func runHeartbeat(s *stage) error {
+	where, err := s.ask(ask{What: "centre"})
+	if err != nil {
+		return err
+	}
+	a, err := startHeartbeat(s, where.Text)
+	if err != nil {
+		return err
+	}
+	s.ready(a)
+	s.run(15*time.Second, 3*time.Second)
+	beats, err := s.ask(ask{What: "centre-count"})
+	if err != nil {
+		return err
+	}
+	s.res.Requests = beats.Count
+	bare := a.stop
+	a.stop = func() {
+		bare()
+		beats, err = s.ask(ask{What: "centre-count"})
+	}
+	s.finish(a)
+	if err != nil {
+		return err
+	}
+	after, err := s.ask(ask{What: "centre-count"})
+	s.res.Facts["beats_after_stop"] = float64(after.Count - beats.Count)
+	return err
+}
+
+func startHeartbeat(s *stage, url string) (*act, error) {
+	period := squeeze(beatPeriod, factorHeartbeat)
+	switch s.spec.Column {
+	case Naive:
+		h := &naive.Heartbeat{URL: url, Interval: period}
+		h.Start()
+		return &act{stop: h.Stop}, nil
+	case Published:
+		h := &published.Heartbeat{URL: url, Interval: period}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		spawn(func() { defer close(done); h.Run(ctx) })
+		return &act{stop: func() { cancel(); <-done; h.Close() }}, nil
+	}
+	_, a, err := s.enter(house.Options{
+		Duty: []supervisor.ChildSpec{house.Beat("heartbeat", url, period, squeeze(pushLimit, factorHeartbeat), nil, func(error) { s.done.Add(1) })},
+	}, 1)
+	return a, err
+}
