@@ -24,6 +24,16 @@ type Journal interface {
 	Last() uint64
 }
 
+// Preparer is a Journal that can get a batch ready while the one before it is being
+// committed.
+type Preparer interface {
+	// Prepare does what can be done for the batch behind the one under way; commit
+	// does the rest and is Commit of these events, which are left alone until then.
+	// nil: it cannot now. It does not wait for the disk. At most one prepared batch is
+	// not committed; it may be given up.
+	Prepare(events []access.Event) (commit func() error)
+}
+
 // Store keeps the doors' modes and fire latches in one transaction, and the
 // boot image after it.
 type Store interface {

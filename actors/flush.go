@@ -76,7 +76,7 @@ func (b *Building) writeRest(inOrder bool) error {
 
 func (b *Building) writeEvents() error {
 	for batch := b.intake.take(); len(batch) > 0; batch = b.intake.take() {
-		if err := b.commit(context.Background(), batch); err != nil {
+		if err := b.commit(context.Background(), func() error { return b.cfg.Journal.Commit(batch) }); err != nil {
 			return err
 		}
 		b.intake.done()

@@ -89,6 +89,21 @@ func (q *intake) take() []access.Event {
 	return batch
 }
 
+// behind copies the batch behind the one whose commit is under way into room, if it
+// is a whole one: then it is what the next take hands out, unless that commit fails.
+func (q *intake) behind(room []access.Event) []access.Event {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.out || q.n-q.batch < batchLimit {
+		return nil
+	}
+	room = room[:0]
+	for i := range batchLimit {
+		room = append(room, *q.at(q.batch + i))
+	}
+	return room
+}
+
 // reuse gives back a batch's room, by the last who looked at it.
 func (q *intake) reuse(batch []access.Event) {
 	clear(batch)

@@ -18,6 +18,7 @@ type recorder struct {
 	since time.Time // the commit under way began
 	pause bool      // after an error, until the retry timer
 	em    *emitter
+	ahead ahead
 }
 
 // The task and the timers of the recorder.
@@ -51,6 +52,10 @@ func (r *recorder) Receive(c *supervisor.Context, msg any) error {
 		r.pause = false
 		r.next(c)
 	case supervisor.TaskDone:
+		if m.Name == prepareTask {
+			r.ahead.prepared(m)
+			return nil
+		}
 		r.busy = false
 		c.CancelTimer(stallTimer)
 		r.committed(c, m)
@@ -59,6 +64,9 @@ func (r *recorder) Receive(c *supervisor.Context, msg any) error {
 }
 
 func (r *recorder) next(c *supervisor.Context) {
+	if r.busy {
+		r.prepare(c)
+	}
 	if r.busy || r.pause {
 		return
 	}
@@ -69,8 +77,12 @@ func (r *recorder) next(c *supervisor.Context) {
 	if len(batch) == 0 {
 		return
 	}
+	batch, commit := r.ahead.use(batch)
+	if commit == nil {
+		commit = func() error { return r.b.cfg.Journal.Commit(batch) }
+	}
 	r.busy = c.Task(commitTask, 0, func(ctx context.Context) (any, error) {
-		return batch, r.b.commit(ctx, batch)
+		return batch, r.b.commit(ctx, commit)
 	}) == nil
 	if !r.busy {
 		r.b.intake.giveBack()
@@ -78,6 +90,7 @@ func (r *recorder) next(c *supervisor.Context) {
 	}
 	r.since = c.Now()
 	c.After(stallTimer, stallLimit)
+	r.prepare(c)
 }
 
 // stalled raises the alarm while the commit still hangs; its end clears it.
@@ -97,14 +110,14 @@ func (r *recorder) degraded(err error) {
 // commit is a commit's worker. It may outlive the actor's life that began it;
 // then it wakes the next one, which hands the batch in again: the journal keeps
 // it once.
-func (b *Building) commit(ctx context.Context, batch []access.Event) error {
+func (b *Building) commit(ctx context.Context, commit func() error) error {
 	defer func() {
 		b.intake.giveBack()
 		if ctx.Err() != nil {
 			b.journal.Send(wake{})
 		}
 	}()
-	return b.cfg.Journal.Commit(batch)
+	return commit()
 }
 
 func (r *recorder) committed(c *supervisor.Context, done supervisor.TaskDone) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/persistence/archive"
+	"gatehouse/persistence/journal"
 )
 
 // archiveCmd works on an archive directory alone: whether a daemon runs or is
@@ -65,7 +68,7 @@ func (c *archiveVerifyCmd) Run(p *process) error {
 		return err
 	}
 	wrong := 0
-	h, err := archive.Verify(p.ctx, c.Dir, ids, func(_ archive.Entry, err error) error {
+	h, err := archive.Verify(p.ctx, c.Dir, ids, new(chain).look, func(_ archive.Entry, err error) error {
 		if errors.Is(err, archive.ErrKey) {
 			return err // no other one would open either
 		}
@@ -83,9 +86,28 @@ func (c *archiveVerifyCmd) Run(p *process) error {
 	}
 	how := "sealed bytes as they were written; --identity opens them too"
 	if len(ids) > 0 {
-		how = "opened, and as they were archived"
+		how = "opened, as they were archived, and one chain"
 	}
 	fmt.Fprintf(p.out, "%s: ok: %s, %s\n", c.Dir, count(h.Segments, "segment", "segments"), how)
+	return nil
+}
+
+// chain follows the journal's chain of hashes from segment to segment.
+type chain struct{ root string }
+
+// look says what is wrong with a segment's place in the chain. Where a damaged segment
+// has lost its end, there is nothing to compare.
+func (c *chain) look(e archive.Entry, head, tail []byte) error {
+	before := c.root
+	c.root = e.Root
+	prev, root := journal.Ends(head, tail)
+	none := [sha256.Size]byte{}
+	switch {
+	case root != none && e.Root != "" && hex.EncodeToString(root[:]) != e.Root:
+		return errors.New("its chain does not end as the manifest says")
+	case prev != none && before != "" && !e.AfterGap && hex.EncodeToString(prev[:]) != before:
+		return errors.New("it does not follow the segment before it: one of them is not the journal's")
+	}
 	return nil
 }
 

@@ -83,12 +83,13 @@ func (c *backupCmd) make(p *process, data string) (err error) {
 	if err != nil {
 		return archiveError(err)
 	}
-	c.done(p, httpapi.BackupStatus{File: done.File, Bytes: done.Bytes, Last: done.About.Last, Fingerprint: done.Store.Fingerprint})
+	c.done(p, httpapi.BackupStatus{File: done.File, Bytes: done.Bytes, Last: done.About.Last, Fingerprint: done.Store.Fingerprint, Signer: done.Signer})
 	return nil
 }
 
 func (c *backupCmd) done(p *process, s httpapi.BackupStatus) {
 	fmt.Fprintf(p.out, "%s: %s, up to event %d, fingerprint of rules and people %s\n", s.File, bytesOf(s.Bytes), s.Last, s.Fingerprint)
+	fmt.Fprintf(p.out, "signed by %s; keep that with the recovery key, a restore asks for it\n", s.Signer)
 }
 
 // ask has the daemon make it and waits for the end.
@@ -124,6 +125,7 @@ type restoreCmd struct {
 	Identity    string `short:"i" required:"" placeholder:"KEY" help:"Identity file (private key) of the recovery key."`
 	FromData    string `placeholder:"DIR" help:"Data directory of the old box, if it is here (default: what the backup says)."`
 	FromAddress string `placeholder:"URL" help:"Address where the old box would answer, besides what the backup says."`
+	SignedBy    string `placeholder:"KEY" help:"Who has to have signed the backup: the key that gatehouse backup named, or nobody."`
 	OldBoxIsOff bool   `help:"You looked: the old box is off and stays off."`
 }
 
@@ -138,7 +140,7 @@ func (c *restoreCmd) Run(p *process) error {
 		return err
 	}
 	r := backup.Restore{
-		File: c.File, Data: data, Identities: ids, OldData: c.FromData, OldAddress: c.FromAddress, OldBoxIsOff: c.OldBoxIsOff, Boot: p.boot,
+		File: c.File, Data: data, Identities: ids, OldData: c.FromData, OldAddress: c.FromAddress, OldBoxIsOff: c.OldBoxIsOff, SignedBy: c.SignedBy, Boot: p.boot,
 	}
 	done, err := r.Run(p.ctx)
 	if err != nil {

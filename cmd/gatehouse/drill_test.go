@@ -19,6 +19,7 @@ import (
 	"gatehouse/cmd/gatehouse/site"
 	"gatehouse/devices"
 	"gatehouse/devices/virtual"
+	"gatehouse/persistence/archive"
 	"gatehouse/persistence/journal"
 	"gatehouse/persistence/store"
 	"gatehouse/supervisor/supervisortest"
@@ -156,13 +157,14 @@ func TestDrill(t *testing.T) {
 	d.last = clock.Now()
 	d.command("backup", "--data", old, "--to", file, "--recipient", recipient)
 	d.took("backup, by the running daemon")
+	signer := d.signer(old)
 	later := box.grant(people - 2) // not in the backup: its number must not come again
 	box.end()
 	if err := os.RemoveAll(old); err != nil {
 		t.Fatal(err)
 	}
 	d.last = clock.Now()
-	d.command("restore", file, "--data", data, "--identity", d.path("key.txt"), "--old-box-is-off")
+	d.command("restore", file, "--data", data, "--identity", d.path("key.txt"), "--old-box-is-off", "--signed-by", signer)
 	d.took("restore")
 	is, err := store.Examine(data)
 	if err != nil {
@@ -183,6 +185,20 @@ func TestDrill(t *testing.T) {
 	}
 	d.newEpoch(data, first)
 	d.report(people, file, is)
+}
+
+// signer is the public key that a box signs its backups with.
+func (d *drill) signer(data string) string {
+	d.t.Helper()
+	text, err := os.ReadFile(filepath.Join(data, "backup-key"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	s, err := archive.ParseSigner(string(text))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return s.Public()
 }
 
 // newEpoch fails unless all events of the journal are of the second epoch.

@@ -111,7 +111,7 @@ func TestNight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h, err := archive.Verify(t.Context(), filepath.Join(dir, "epoch-1"), ids, func(_ archive.Entry, err error) error { return err }); err != nil || h.Segments != r.Segments {
+	if h, err := archive.Verify(t.Context(), filepath.Join(dir, "epoch-1"), ids, nil, func(_ archive.Entry, err error) error { return err }); err != nil || h.Segments != r.Segments {
 		t.Errorf("%d segments verified, %v", h.Segments, err)
 	}
 }

@@ -30,6 +30,7 @@ type BackupStatus struct {
 	Bytes       int64     `json:"bytes,omitempty"`       // of the file
 	Last        uint64    `json:"last,omitempty"`        // event that was recorded then
 	Fingerprint string    `json:"fingerprint,omitempty"` // of rules and people
+	Signer      string    `json:"signer,omitempty"`      // public key of who signed it
 	Error       string    `json:"error,omitempty"`
 }
 

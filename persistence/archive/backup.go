@@ -15,11 +15,12 @@ import (
 )
 
 // A backup is age(zstd(tar)): first aboutName, the About; then the members; last
-// contentsName, what they have to be.
+// contentsName, what they have to be, and signatureName, who says so.
 const (
-	aboutName    = "BACKUP.json"
-	contentsName = "CONTENTS.json"
-	backupFormat = 1
+	aboutName     = "BACKUP.json"
+	contentsName  = "CONTENTS.json"
+	signatureName = "SIGNATURE.json"
+	backupFormat  = 2 // 1 has no signature
 
 	// MaxMembers is the greatest number of members of a backup.
 	MaxMembers = 1000
@@ -42,6 +43,7 @@ type About struct {
 	Data     string    `json:"data,omitempty"`     // the data directory it was made of
 	Address  string    `json:"address,omitempty"`  // where its daemon answers
 	Store    string    `json:"store,omitempty"`    // fingerprint of the store's contents
+	Signer   string    `json:"signer,omitempty"`   // who signed it, set by WriteBackup; "": nobody
 }
 
 // Member is one file of a backup.
@@ -81,8 +83,8 @@ func WriteBackup(ctx context.Context, dst string, s Sealing, about About, member
 	if _, err := os.Lstat(dst); err == nil {
 		return fmt.Errorf("%s: %w; move it away or name another file", dst, fs.ErrExist)
 	}
-	about.Format = backupFormat
-	if _, err := s.write(ctx, dst+tempSuffix, func(to io.Writer) error { return pack(to, about, members) }); err != nil {
+	about.Format, about.Signer = backupFormat, s.Signer.Public()
+	if _, err := s.write(ctx, dst+tempSuffix, func(to io.Writer) error { return pack(to, about, members, s.Signer) }); err != nil {
 		return err
 	}
 	if err := s.disk.publish(dst+tempSuffix, dst); err != nil {
@@ -110,7 +112,7 @@ func checkMember(seen map[string]bool, name string, mode int64) error {
 	switch {
 	case !fs.ValidPath(name) || !filepath.IsLocal(filepath.FromSlash(name)) || name == "." || len(name) > maxName || !plainText(name):
 		return fmt.Errorf("%w: %q is no name for a member", ErrMembers, name)
-	case seen[name] || name == aboutName || name == contentsName:
+	case seen[name] || name == aboutName || name == contentsName || name == signatureName:
 		return fmt.Errorf("%w: %q is in it twice", ErrMembers, name)
 	case mode&^0o777 != 0:
 		return fmt.Errorf("%w: %q is more than a plain file (mode %o)", ErrMembers, name, mode)
@@ -142,9 +144,10 @@ func plainText(name string) bool {
 	return true
 }
 
-func pack(to io.Writer, about About, members []Member) error {
+func pack(to io.Writer, about About, members []Member, by Signer) error {
 	t := tar.NewWriter(to)
-	if err := packJSON(t, aboutName, about); err != nil {
+	first, err := packJSON(t, aboutName, about)
+	if err != nil {
 		return err
 	}
 	var contents []content
@@ -157,22 +160,26 @@ func pack(to io.Writer, about About, members []Member) error {
 		contents = append(contents, c)
 		left -= c.Bytes
 	}
-	if err := packJSON(t, contentsName, contents); err != nil {
+	last, err := packJSON(t, contentsName, contents)
+	if err == nil && about.Signer != "" {
+		_, err = packJSON(t, signatureName, by.sign(first, last))
+	}
+	if err != nil {
 		return err
 	}
 	return t.Close()
 }
 
-func packJSON(t *tar.Writer, name string, v any) error {
+func packJSON(t *tar.Writer, name string, v any) ([]byte, error) {
 	b, err := json.MarshalIndent(v, "", " ")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := t.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(b)), Format: tar.FormatUSTAR}); err != nil {
-		return err
+		return nil, err
 	}
 	_, err = t.Write(b)
-	return err
+	return b, err
 }
 
 func packMember(t *tar.Writer, m Member, left int64) (content, error) {

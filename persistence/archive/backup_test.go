@@ -195,7 +195,7 @@ func TestHostileBackups(t *testing.T) {
 		"nothing":            {nil, ErrDamaged, "its end is missing"},
 		"another tar":        {[]tarFile{ok}, ErrDamaged, "no backup of gatehouse"},
 		"nobody's":           {[]tarFile{file(aboutName, `{"backup":1}`)}, ErrDamaged, "whose it is"},
-		"newer":              {[]tarFile{file(aboutName, `{"backup":2}`)}, ErrVersion, "use the gatehouse that wrote it"},
+		"newer":              {[]tarFile{file(aboutName, `{"backup":3}`)}, ErrVersion, "use the gatehouse that wrote it"},
 		"no JSON":            {[]tarFile{file(aboutName, `{`)}, ErrDamaged, "JSON"},
 		"long about":         {[]tarFile{file(aboutName, strings.Repeat(" ", maxJSON+1))}, ErrMembers, "bytes"},
 		"up":                 {[]tarFile{head, file("../a", "x")}, ErrMembers, "no name for a member"},
@@ -289,9 +289,13 @@ func TestMembersThatAreRefused(t *testing.T) {
 
 // FuzzBackup: no tar makes restoring panic or write outside its directory.
 func FuzzBackup(f *testing.F) {
-	var b bytes.Buffer
-	check1(f, pack(&b, About{Format: 1, Building: "house"}, members(f)[1:]))
-	f.Add(b.Bytes())
+	by, err := NewSigner()
+	check1(f, err)
+	for _, a := range []About{{Format: 1, Building: "house"}, {Format: 2, Building: "house", Signer: by.Public()}} {
+		var b bytes.Buffer
+		check1(f, pack(&b, a, members(f)[1:], by))
+		f.Add(b.Bytes())
+	}
 	k := newKey(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parent := t.TempDir()

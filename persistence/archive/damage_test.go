@@ -84,7 +84,7 @@ func harm(t *testing.T, r *rand.Rand, dir, name string, files []string, whole ma
 // unnoticed says whether Verify without a key finds nothing.
 func unnoticed(t *testing.T, dir string) bool {
 	found := false
-	_, err := Verify(t.Context(), dir, nil, func(_ Entry, err error) error {
+	_, err := Verify(t.Context(), dir, nil, nil, func(_ Entry, err error) error {
 		found = found || err != nil
 		return nil
 	})

@@ -132,7 +132,7 @@ func entries(t testing.TB, dir string) (list []Entry) {
 // verify gives a line for each file: its name and what is wrong with it.
 func verify(t testing.TB, dir string, ids Identities) (lines []string) {
 	t.Helper()
-	_, err := Verify(t.Context(), dir, ids, func(e Entry, err error) error {
+	_, err := Verify(t.Context(), dir, ids, nil, func(e Entry, err error) error {
 		lines = append(lines, fmt.Sprint(e.Name, " ", err))
 		return nil
 	})

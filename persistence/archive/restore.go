@@ -17,7 +17,8 @@ const restoringSuffix = ".restoring"
 
 // ReadBackup opens a backup and makes the directory dir of it, which must be empty
 // or missing: all of its members, verified and synced, or nothing. accept is asked
-// once, before anything is written, and its error ends it. The members wait in
+// once, before anything is written, and its error ends it; that About.Signer really
+// signed it is verified before dir appears. The members wait in
 // dir+".restoring" until all are there; one that a crash left is refused until it
 // is removed. dir must not be a mount point. Errors: ErrKey, ErrDamaged,
 // ErrVersion, ErrMembers, those of accept, ctx and the disk.
@@ -92,6 +93,8 @@ type unpacking struct {
 	seen  map[string]bool
 	done  []content
 	bytes int64    // of all members so far
+	first []byte   // the About
+	by    string   // who signed it; "": nobody
 	dirs  []string // that were made, parents first
 	disk  disk
 }
@@ -105,13 +108,14 @@ func (u *unpacking) about() (About, error) {
 	if h.Name != aboutName {
 		return a, errors.New("this is no backup of gatehouse")
 	}
-	if err := u.json(h, &a); err != nil {
+	if u.first, err = u.json(h, &a); err != nil {
 		return a, err
 	}
+	u.by = a.Signer
 	if a.Format > backupFormat {
 		return a, fmt.Errorf("backup: %w; use the gatehouse that wrote it", ErrVersion)
 	}
-	if a.Format != backupFormat || a.Building == "" || len(a.Building) > maxBuilding {
+	if a.Format < 1 || a.Building == "" || len(a.Building) > maxBuilding {
 		return a, errors.New("it does not say whose it is")
 	}
 	return a, nil
@@ -131,15 +135,15 @@ func (u *unpacking) next() (*tar.Header, error) {
 	return h, nil
 }
 
-func (u *unpacking) json(h *tar.Header, v any) error {
+func (u *unpacking) json(h *tar.Header, v any) ([]byte, error) {
 	if h.Size > maxJSON {
-		return fmt.Errorf("%w: %s has %d bytes", ErrMembers, h.Name, h.Size)
+		return nil, fmt.Errorf("%w: %s has %d bytes", ErrMembers, h.Name, h.Size)
 	}
 	b, err := io.ReadAll(u.tar)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return json.Unmarshal(b, v)
+	return b, json.Unmarshal(b, v)
 }
 
 // restore unpacks the members beside dir and puts them into its place.
@@ -200,11 +204,15 @@ func (u *unpacking) members() error {
 
 func (u *unpacking) contents(h *tar.Header) error {
 	var want []content
-	if err := u.json(h, &want); err != nil {
+	last, err := u.json(h, &want)
+	if err != nil {
 		return err
 	}
 	if !slices.Equal(want, u.done) {
 		return errors.New("its members are not those that it lists")
+	}
+	if err := u.signature(last); err != nil {
+		return err
 	}
 	if _, err := u.tar.Next(); err != io.EOF {
 		return errors.New("there is more after its end")
@@ -214,6 +222,25 @@ func (u *unpacking) contents(h *tar.Header) error {
 		err = errors.New("there is more after its end")
 	}
 	return err
+}
+
+// signature reads who signed it, if anybody did.
+func (u *unpacking) signature(last []byte) error {
+	if u.by == "" {
+		return nil
+	}
+	h, err := u.next()
+	if err != nil {
+		return err
+	}
+	var sum signature
+	if _, err := u.json(h, &sum); err != nil {
+		return err
+	}
+	if h.Name != signatureName || !sum.by(u.by, u.first, last) {
+		return fmt.Errorf("it is not signed by %s as it says", u.by)
+	}
+	return nil
 }
 
 func (u *unpacking) member(h *tar.Header) error {

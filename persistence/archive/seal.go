@@ -23,6 +23,8 @@ type Sealing struct {
 	// when sealing and sealed when reading back, and blocks as long as the rate
 	// demands; an error ends the work. nil: no limit.
 	Pace func(ctx context.Context, bytes int) error
+	// Signer signs backups; the zero value leaves them unsigned.
+	Signer Signer
 
 	disk  disk
 	coder coder

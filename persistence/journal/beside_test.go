@@ -11,14 +11,14 @@ import (
 // meanwhile has something done when a directory was listed, before its files are
 // read, or when the bounds were opened.
 type meanwhile struct {
-	diskFiles
+	files
 	bounds bool
 	lists  int
 	do     func()
 }
 
 func (m *meanwhile) List(dir string) ([]string, error) {
-	names, err := m.diskFiles.List(dir)
+	names, err := m.files.List(dir)
 	if m.lists++; !m.bounds {
 		m.do()
 	}
@@ -26,7 +26,7 @@ func (m *meanwhile) List(dir string) ([]string, error) {
 }
 
 func (m *meanwhile) Open(path string, write bool) (file, error) {
-	f, err := m.diskFiles.Open(path, write)
+	f, err := m.files.Open(path, write)
 	if m.bounds && filepath.Base(path) == boundsName {
 		m.do()
 	}
@@ -52,23 +52,22 @@ func TestVerifyBesideADaemon(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			j, err := Open(Options{Dir: dir, Building: "b", SegmentBytes: 1})
+			d := newDisk(1)
+			j, err := Open(Options{Dir: "j", Building: "b", SegmentBytes: 1, fs: d})
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer func() { _ = j.Close() }()
 			for range 20 {
 				number++
 				commit(t, j, []access.Event{grant(number)})
 			}
-			m := &meanwhile{bounds: name == "segments are dropped"}
+			m := &meanwhile{files: d, bounds: name == "segments are dropped"}
 			m.do = func() {
 				if err := change(j); err != nil {
 					t.Error(err)
 				}
 			}
-			if _, err := verifyOnce(m, dir, "b"); err == nil {
+			if _, err := verifyOnce(m, "j", "b"); err == nil {
 				t.Fatal("one look is no look beside a daemon: this proves nothing")
 			}
 			m.do, m.lists = func() {
@@ -78,7 +77,7 @@ func TestVerifyBesideADaemon(t *testing.T) {
 					}
 				}
 			}, 0
-			if r, err := verify(m, dir, "b"); err != nil || r.Last != j.Last() {
+			if r, err := verify(m, "j", "b"); err != nil || r.Last != j.Last() {
 				t.Errorf("%+v, %v", r, err)
 			}
 		})
@@ -87,15 +86,14 @@ func TestVerifyBesideADaemon(t *testing.T) {
 
 // A journal that never comes to rest ends the looks.
 func TestVerifyEnds(t *testing.T) {
-	dir := t.TempDir()
-	j, err := Open(Options{Dir: dir, Building: "b", SegmentBytes: 1})
+	d := newDisk(1)
+	j, err := Open(Options{Dir: "j", Building: "b", SegmentBytes: 1, fs: d})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = j.Close() }()
 	number := uint64(1)
 	commit(t, j, []access.Event{grant(number)})
-	m := &meanwhile{}
+	m := &meanwhile{files: d}
 	m.do = func() {
 		for range 2 {
 			number++
@@ -104,7 +102,7 @@ func TestVerifyEnds(t *testing.T) {
 			}
 		}
 	}
-	if _, err := verify(m, dir, "b"); !errors.Is(err, ErrCorrupt) || m.lists > 3*maxLooks {
+	if _, err := verify(m, "j", "b"); !errors.Is(err, ErrCorrupt) || m.lists > 3*maxLooks {
 		t.Errorf("%v after %d lists", err, m.lists)
 	}
 }

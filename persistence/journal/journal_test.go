@@ -112,7 +112,7 @@ func oldGoesOn(t *testing.T, golden string) {
 func TestLifeTellsJournalsApart(t *testing.T) {
 	lives := map[Life]bool{}
 	for range 2 {
-		o := Options{Dir: t.TempDir(), Building: "b", Boot: 7, Epoch: 3, First: 1000, SegmentBytes: 1}
+		o := Options{Dir: "j", Building: "b", Boot: 7, Epoch: 3, First: 1000, SegmentBytes: 1, fs: newDisk(1)}
 		for number := range uint64(3) {
 			j, err := Open(o)
 			if err != nil {

@@ -68,6 +68,26 @@ type Segment struct {
 	Life           Life
 }
 
+// Ends reads the chain before a sealed segment and at its end from the file's first
+// and last bytes, 256 of them or all there are. Zeros: it is not there, or its
+// place is damaged.
+func Ends(head, tail []byte) (prev, root [sha256.Size]byte) {
+	if h, err := decodeHeader(head); err == nil {
+		prev = h.prev
+	}
+	if len(tail) < footerLen {
+		return prev, root
+	}
+	raw := tail[len(tail)-footerLen:]
+	if n, ok := payloadLen(raw); !ok || n != footerSize {
+		return prev, root
+	}
+	if f, ok := parseFrame(raw); ok && f.kind == footerKind {
+		copy(root[:], f.payload[footerSize-sha256.Size:])
+	}
+	return prev, root
+}
+
 // Segments lists the journal's files, the oldest first. The last one is being
 // written.
 func (j *Journal) Segments() []Segment {

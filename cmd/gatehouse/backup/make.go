@@ -4,19 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"gatehouse/cmd/gatehouse/daemon"
 	"gatehouse/edge/httpapi"
+	"gatehouse/persistence"
 	"gatehouse/persistence/archive"
 	"gatehouse/persistence/journal"
 	"gatehouse/persistence/store"
 )
 
+// signerFile has the key that a box signs its backups with. It goes on with the
+// building: a box that was restored has it too.
+const signerFile = "backup-key"
+
 // secretFiles of a data directory are in every backup, where they exist.
-var secretFiles = []string{httpapi.TokenFile}
+var secretFiles = []string{httpapi.TokenFile, signerFile}
 
 // snapshotDir is where the copy of the store waits until it is sealed. It holds
 // names and card numbers in the clear, so it never leaves the data directory.
@@ -50,6 +56,32 @@ type Done struct {
 	Bytes int64
 	About archive.About
 	Store store.Summary
+	// Signer is the public key of whoever signed it, which a restore asks for.
+	Signer string
+}
+
+// signerOf reads the key of a data directory, or makes one.
+func signerOf(data string) (archive.Signer, error) {
+	path := filepath.Join(data, signerFile)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		s, err := archive.ParseSigner(string(text))
+		if err != nil {
+			err = fmt.Errorf("%s: %w; restore the file, or remove it: backups are then signed by a new key", path, err)
+		}
+		return s, err
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return archive.Signer{}, err
+	}
+	s, err := archive.NewSigner()
+	if err != nil {
+		return s, err
+	}
+	if err := persistence.ReplaceFile(path, []byte(s.Secret()), nil); err != nil {
+		return s, fmt.Errorf("the key that signs backups cannot be made: %w; check the disk and its free space", err)
+	}
+	return s, nil
 }
 
 // Make makes a backup: whole, synced and read back, or not at all. One at a time
@@ -62,6 +94,10 @@ func Make(ctx context.Context, j Job) (done Done, err error) {
 	if err := j.room(j.Data, filepath.Join(j.Data, store.FileName), "a copy of the store"); err != nil {
 		return done, err
 	}
+	if j.Sealing.Signer, err = signerOf(j.Data); err != nil {
+		return done, err
+	}
+	done.Signer = j.Sealing.Signer.Public()
 	temp := filepath.Join(j.Data, snapshotDir)
 	if err := errors.Join(os.RemoveAll(temp), os.Mkdir(temp, 0o700)); err != nil {
 		return done, fmt.Errorf("no room for a copy of the store: %w", err)

@@ -29,6 +29,13 @@ const newSuffix = ".restored"
 // ErrOldBox: the old box runs, or nobody knows.
 var ErrOldBox = errors.New("two boxes must never run one building")
 
+// ErrSigner: who made the backup is not known. Whoever has the public key of the
+// recovery key can make one, with people and with a token of their own.
+var ErrSigner = errors.New("who made this backup is not known")
+
+// Unsigned in the place of a signer accepts a backup that nobody signed.
+const Unsigned = "nobody"
+
 // Restore says what to restore.
 type Restore struct {
 	File        string
@@ -37,6 +44,7 @@ type Restore struct {
 	OldData     string // the old box's data directory, if it is here
 	OldAddress  string // where the old box would answer; "": only where the backup says
 	OldBoxIsOff bool   // somebody looked
+	SignedBy    string // public key of who has to have signed it, or Unsigned
 	Boot        uint64
 }
 
@@ -70,6 +78,9 @@ func (r *Restore) Run(ctx context.Context) (done Restored, err error) {
 		return done, fmt.Errorf("%s is there already, left by a restore that was cut short; remove it", fresh)
 	}
 	done.About, err = archive.ReadBackup(ctx, f, r.Identities, fresh, func(a archive.About) error {
+		if err := r.trusts(a); err != nil {
+			return err
+		}
 		return old.check(ctx, r, a)
 	})
 	if err != nil {
@@ -79,6 +90,23 @@ func (r *Restore) Run(ctx context.Context) (done Restored, err error) {
 		return done, errors.Join(err, os.RemoveAll(fresh))
 	}
 	return done, nil
+}
+
+// trusts refuses a backup of whom nobody has said that they may have made it.
+func (r *Restore) trusts(a archive.About) error {
+	by := a.Signer
+	if by == "" {
+		by = Unsigned
+	}
+	switch {
+	case by == r.SignedBy:
+		return nil
+	case r.SignedBy == "" && by != Unsigned:
+		return fmt.Errorf("%w: it says that %s signed it. If that is the key that gatehouse backup named on the old box, say --signed-by %s", ErrSigner, by, by)
+	case r.SignedBy == "":
+		return fmt.Errorf("%w: nobody signed it. If you know where it was since it was made, say --signed-by %s", ErrSigner, Unsigned)
+	}
+	return fmt.Errorf("%w: %s was to have signed it, it is signed by %s; take another backup", ErrSigner, r.SignedBy, by)
 }
 
 // empty refuses a directory with anything in it.

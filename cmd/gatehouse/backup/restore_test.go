@@ -25,6 +25,7 @@ type safe struct {
 	dir  string
 	ids  archive.Identities
 	to   archive.Recipients
+	by   archive.Signer
 	from string // the data directory that it says
 	life string // and the life of its journal
 }
@@ -40,6 +41,9 @@ func newSafe(t *testing.T) *safe {
 		s.to, err = archive.ParseRecipients([]string{recipient})
 	}
 	if err != nil {
+		t.Fatal(err)
+	}
+	if s.by, err = archive.NewSigner(); err != nil {
 		t.Fatal(err)
 	}
 	s.from = filepath.Join(s.dir, "old")
@@ -65,7 +69,7 @@ func (s *safe) seal(about func(*archive.About)) {
 	about(&a)
 	_ = os.Remove(s.path("file")) // of an earlier seal
 	members := []archive.Member{{Name: store.FileName, Mode: 0o600, Path: filepath.Join(snapshot, store.FileName)}}
-	if err := archive.WriteBackup(s.t.Context(), s.path("file"), archive.Sealing{Recipients: s.to}, a, members); err != nil {
+	if err := archive.WriteBackup(s.t.Context(), s.path("file"), archive.Sealing{Recipients: s.to, Signer: s.by}, a, members); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -75,7 +79,7 @@ func (s *safe) path(name string) string { return filepath.Join(s.dir, name) }
 // restore restores to new, and fails unless that is there exactly if it worked.
 func (s *safe) restore(change func(*Restore)) (Restored, error) {
 	s.t.Helper()
-	r := Restore{File: s.path("file"), Data: s.path("new"), Identities: s.ids, Boot: 1}
+	r := Restore{File: s.path("file"), Data: s.path("new"), Identities: s.ids, SignedBy: s.by.Public(), Boot: 1}
 	change(&r)
 	done, err := r.Run(s.t.Context())
 	_, there := os.Stat(s.path("new"))
@@ -210,6 +214,39 @@ func TestRestoreGoesOnBehindTheOldBox(t *testing.T) {
 		t.Fatal("the old directory is still held: ", err)
 	}
 	_ = unlock()
+}
+
+// Only a backup of the box that somebody names is restored: the public key of the
+// recovery key is no secret.
+func TestRestoreAsksWhoMadeIt(t *testing.T) {
+	s := newSafe(t)
+	other, err := archive.NewSigner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name      string
+		signer    archive.Signer
+		asked, is string // "": it is restored
+	}{
+		{"the box", s.by, s.by.Public(), ""},
+		{"nobody is named", s.by, "", "it says that " + s.by.Public() + " signed it. "},
+		{"another box", other, s.by.Public(), "was to have signed it, it is signed by " + other.Public()},
+		{"nobody signed it, and nobody is named", archive.Signer{}, "", "nobody signed it. "},
+		{"nobody signed it", archive.Signer{}, s.by.Public(), "it is signed by nobody"},
+		{"nobody signed it, which somebody accepts", archive.Signer{}, Unsigned, ""},
+		{"somebody signed it, and nobody was to", s.by, Unsigned, "nobody was to have signed it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			box := *s
+			box.t, box.by = t, c.signer
+			box.seal(func(*archive.About) {})
+			_, err := box.restore(func(r *Restore) { r.OldBoxIsOff, r.SignedBy = true, c.asked })
+			if (err == nil) != (c.is == "") || err != nil && (!errors.Is(err, ErrSigner) || !strings.Contains(err.Error(), c.is)) {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // A backup that is not what it says leaves nothing.

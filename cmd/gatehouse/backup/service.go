@@ -235,10 +235,11 @@ func (s *Service) ended(done Done, err error) {
 	if done.File != "" {
 		st.File = done.File
 	}
+	st.Signer = done.Signer
 	if err != nil {
 		st.Error = err.Error()
 		s.o.Log.Error().Err(err).Str("file", st.File).Msg("backup failed")
 		return
 	}
-	s.o.Log.Info().Str("file", st.File).Int64("bytes", st.Bytes).Msg("backup made")
+	s.o.Log.Info().Str("file", st.File).Int64("bytes", st.Bytes).Str("signer", st.Signer).Msg("backup made")
 }

@@ -72,7 +72,7 @@ func (n *night) kept(last uint64) error {
 	if reached < last {
 		return fmt.Errorf("events up to %d were archived, %d are", last, reached)
 	}
-	_, err := archive.Verify(n.t.Context(), dir, n.ids, func(_ archive.Entry, err error) error {
+	_, err := archive.Verify(n.t.Context(), dir, n.ids, nil, func(_ archive.Entry, err error) error {
 		if errors.Is(err, archive.ErrForeign) {
 			return nil // a file that is not in the manifest yet
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gatehouse/access"
+	"gatehouse/actors"
 	"gatehouse/persistence/journal"
 	"gatehouse/persistence/store"
 )
@@ -20,6 +21,10 @@ type liveJournal struct {
 	strict bool // damage stays an error
 	stamp  func(*access.Event)
 	log    zerolog.Logger
+
+	preparing sync.Mutex
+	batches   [2]journal.Batch // one is committed, one is got ready
+	turn      int
 
 	mu     sync.Mutex
 	damage error           // that was set aside in this life
@@ -41,6 +46,20 @@ func (l *liveJournal) note(damage error) {
 	if l.damage = damage; l.tell != nil {
 		l.tell(damage)
 	}
+}
+
+var _ actors.Preparer = (*liveJournal)(nil)
+
+// Prepare gets the batch behind the one under way ready.
+func (l *liveJournal) Prepare(events []access.Event) (commit func() error) {
+	if !l.preparing.TryLock() {
+		return nil // that of a life which is over still runs
+	}
+	defer l.preparing.Unlock()
+	b := &l.batches[l.turn%2]
+	l.turn++
+	l.Journal.Prepare(b, events)
+	return func() error { return l.CommitPrepared(b) }
 }
 
 // Read reads events from disk.
