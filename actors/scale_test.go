@@ -1,12 +1,15 @@
 package actors_test
 
 import (
+	"context"
+	"fmt"
 	"runtime"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"gatehouse/actors"
 	"gatehouse/supervisor"
 )
 
@@ -15,8 +18,8 @@ const (
 	maxGoroutines = 24
 )
 
-// A thousand idle doors need no goroutines of their own, and a stop leaves
-// nothing. The heap per door is reported, not asserted.
+// A thousand idle doors, with a device each that is checked now and then, need no
+// goroutines of their own, and a stop leaves nothing. The heap per door is reported, not asserted.
 func TestAThousandIdleDoors(t *testing.T) {
 	exec := supervisor.NewReal(1)
 	first := newHouse(t, 1, exec)
@@ -24,6 +27,9 @@ func TestAThousandIdleDoors(t *testing.T) {
 	first.stopClean() // what the process needs once is there
 	before := liveHeap()
 	h := newHouse(t, manyDoors, exec, never) // a busy machine may decide late
+	for i := range manyDoors {
+		h.config.Devices = append(h.config.Devices, actors.Device{ID: fmt.Sprintf("rig-%d", i), Driver: "virtual", Check: well})
+	}
 	h.start()
 	h.card(500, "in", 1) // it works, and everything lazy is there
 	waitUntil(t, exec, func() bool { return h.lock(500).Released() })
@@ -60,6 +66,8 @@ func TestAStrayGoroutineIsNamed(t *testing.T) {
 	}
 	h.b.Stop()
 }
+
+func well(context.Context) error { return nil }
 
 func liveHeap() int64 {
 	runtime.GC()
