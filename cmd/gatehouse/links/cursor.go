@@ -22,8 +22,9 @@ type cursor struct {
 	Seq      uint64        `json:"seq"`
 	Source   access.Source `json:"source"`
 	Time     time.Time     `json:"time"`
-	// why the events before it are not sent; "": they were, or are named as a gap
-	why redis.Why
+	// Why the events up to it are not sent, which is still to be told; "": they were,
+	// or it was.
+	Why redis.Why `json:"why,omitempty"`
 }
 
 func cursorAt(building string, e access.Event) cursor {
@@ -36,9 +37,8 @@ func (p cursor) same(e access.Event) bool {
 
 // readCursor finds out where to go on. Where that is not known, it is at the newest
 // event, and all before it are a gap.
-func readCursor(dir, building string, from Building) (cursor, error) {
-	var p cursor
-	err := persistence.ReadNote(filepath.Join(dir, cursorName), &p)
+func readCursor(dir, building string, from Building) (p cursor, err error) {
+	err = persistence.ReadNote(filepath.Join(dir, cursorName), &p)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return newest(building, from, redis.WhyNew)
@@ -75,7 +75,7 @@ func newest(building string, from Building, why redis.Why) (cursor, error) {
 		return cursor{}, fmt.Errorf("the journal cannot be read: %w", err)
 	}
 	p := cursorAt(building, at[0])
-	p.why = why
+	p.Why = why
 	return p, nil
 }
 
@@ -95,9 +95,9 @@ func letters(p cursor, events []access.Event) (list []letter, err error) {
 	add := func(then cursor, text []byte, wrong error) {
 		list, err = append(list, letter{text, then}), errors.Join(err, wrong)
 	}
-	if p.why != "" {
-		text, wrong := redis.OfGap(p.Building, redis.Gap{First: 1, Count: p.Seq, Why: p.why})
-		p.why = ""
+	if p.Why != "" {
+		text, wrong := redis.OfGap(p.Building, redis.Gap{First: 1, Count: p.Seq, Why: p.Why})
+		p.Why = ""
 		add(p, text, wrong)
 	}
 	for _, e := range events {

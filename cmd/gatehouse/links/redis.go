@@ -96,15 +96,16 @@ type way struct {
 // talker is the actor of one life.
 type talker struct {
 	*channel
-	client  messenger
-	at      *cursor // nil: not read yet
-	saved   uint64  // Seq of the cursor on disk
-	out, in way
-	busy    bool // a batch is under way
-	state   bool // somebody asked how the building is
-	sent    time.Time
-	savedAt time.Time
-	hints   [redis.TakenEnd]time.Time // followed last
+	client    messenger
+	at        *cursor // nil: not read yet
+	saved     cursor  // on disk
+	out, in   way
+	busy      bool // a batch is under way
+	state     bool // somebody asked how the building is
+	sent      time.Time
+	savedAt   time.Time
+	unwritten bool                      // it could not be saved
+	hints     [redis.TakenEnd]time.Time // followed last
 }
 
 func newTalker(k *channel) *talker {
@@ -188,11 +189,11 @@ func (t *talker) look(c *supervisor.Context) error {
 	return c.Task(sendTask, sendLimit, func(ctx context.Context) (any, error) { return do.send(ctx) })
 }
 
-func (t *talker) unsaved() bool { return t.at != nil && t.at.why == "" && t.at.Seq != t.saved }
+func (t *talker) unsaved() bool { return t.at != nil && *t.at != t.saved }
 
 // due says whether there is something to send, to save or to ask.
 func (t *talker) due(now time.Time) bool {
-	return t.at == nil || t.state || t.at.why != "" || t.at.Seq < t.o.Building.LastEvent() || now.Sub(t.sent) >= pingEvery ||
+	return t.at == nil || t.state || t.at.Why != "" || t.at.Seq < t.o.Building.LastEvent() || now.Sub(t.sent) >= pingEvery ||
 		t.unsaved() && now.Sub(t.savedAt) >= saveEvery
 }
 
@@ -203,9 +204,10 @@ func (t *talker) sentBatch(c *supervisor.Context, m supervisor.TaskDone) {
 		t.at = done.at
 		t.o.Building.NoteSent(RedisName, t.at.Seq)
 	}
-	if done.saved {
-		t.saved, t.savedAt = done.savedSeq, c.Now()
+	if done.saved != nil {
+		t.saved, t.savedAt = *done.saved, c.Now()
 	}
+	t.saveFailed(c.Now(), done.saveErr)
 	if m.Err != nil {
 		c.After(lookTimer, t.fails(c, &t.out, m.Err))
 		return
@@ -217,6 +219,20 @@ func (t *talker) sentBatch(c *supervisor.Context, m supervisor.TaskDone) {
 		return
 	}
 	c.After(lookTimer, look)
+}
+
+// saveFailed says once that the cursor cannot be written down; it is tried again like
+// one that could.
+func (t *talker) saveFailed(now time.Time, err error) {
+	if err == nil {
+		t.unwritten = t.unwritten && t.unsaved()
+		return
+	}
+	t.savedAt = now
+	if !t.unwritten {
+		t.o.Log.Warn().Err(err).Msg("how far the channel has got is not written down: after a restart more is sent again")
+	}
+	t.unwritten = true
 }
 
 // follow does what a hint may do: look now.
@@ -288,10 +304,10 @@ type parcel struct {
 
 // delivery is what became of it, also after an error.
 type delivery struct {
-	at       *cursor // nil: not known
-	saved    bool // on disk is
-	savedSeq uint64
-	more     bool // there may be more to send
+	at      *cursor // nil: not known
+	saved   *cursor // nil: nothing was written down
+	saveErr error   // why it could not be
+	more    bool    // there may be more to send
 }
 
 // send sends what there is, at most a batch of it. It blocks.
@@ -305,14 +321,11 @@ func (p parcel) send(ctx context.Context) (d delivery, err error) {
 		if err != nil {
 			return d, err
 		}
-		d.at = &at
-		d.saved, d.savedSeq = at.why == "", at.Seq
+		d.at, p.save = &at, true // a new one holds from now on
 	}
 	if p.save {
-		if err := d.at.save(p.o.Data); err != nil {
-			p.o.Log.Warn().Err(err).Msg("how far the channel has got is not written down: after a crash more is sent again")
-		} else {
-			d.saved, d.savedSeq = true, d.at.Seq
+		if d.saveErr = d.at.save(p.o.Data); d.saveErr == nil {
+			d.saved = d.at
 		}
 	}
 	events, err := p.o.Building.Events(d.at.Seq, batch)
