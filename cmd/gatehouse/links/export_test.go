@@ -28,6 +28,11 @@ func (l *Links) SetHeartbeat(every, limit time.Duration, open func() Poster) {
 	}
 }
 
+// SetHaste has it beat again at once, also after a failure.
+func (l *Links) SetHaste() {
+	l.heartbeat.every, l.heartbeat.longest = time.Millisecond, time.Millisecond
+}
+
 // SetRedis changes what the channel is.
 func (l *Links) SetRedis(open func() Messenger) { l.redis.open = open }
 
@@ -45,3 +50,6 @@ func (l *Links) Limited() uint64 { return l.redis.limited.Load() }
 
 // Beat is one beat, without the actor.
 func (l *Links) Beat(p Poster) error { return l.heartbeat.beat(context.Background(), p, 1) }
+
+// Taken is how many messages from the channel were this to the building.
+func (l *Links) Taken(what redis.Taken) uint64 { return l.redis.taken[what].Load() }

@@ -39,6 +39,7 @@ type poster interface {
 type beats struct {
 	*Links
 	every    time.Duration
+	longest  time.Duration // of the wait after failures
 	limit    time.Duration // of a beat
 	open     func() poster
 	sending  sync.Mutex    // held by the one call, also by one that hangs and was given up
@@ -48,7 +49,7 @@ type beats struct {
 func newBeats(l *Links) *beats {
 	conf := l.o.Links.Heartbeat
 	return &beats{
-		Links: l, every: time.Duration(conf.EveryS) * time.Second, limit: heartbeat.DefaultLimits.Whole,
+		Links: l, every: time.Duration(conf.EveryS) * time.Second, longest: beatCap, limit: heartbeat.DefaultLimits.Whole,
 		open: func() poster {
 			return heartbeat.New(heartbeat.Options{
 				URL: conf.URL, Files: edge.Files(conf.Files), Limits: heartbeat.DefaultLimits, Now: l.o.Executor.Now, Version: l.o.Version,
@@ -75,7 +76,7 @@ type beater struct {
 // Start makes a client of this life's own.
 func (b *beater) Start(c *supervisor.Context) error {
 	b.client = b.open()
-	b.retry = retry{min: b.every, max: max(b.every, beatCap)}
+	b.retry = retry{min: b.every, max: max(b.every, b.longest)}
 	b.setBeating(c.Self())
 	c.After(beatTimer, time.Duration(b.o.Executor.Random()*float64(min(b.every, time.Second))))
 	return nil

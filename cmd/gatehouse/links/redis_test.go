@@ -14,7 +14,6 @@ import (
 	"gatehouse/cmd/gatehouse/links"
 	"gatehouse/cmd/gatehouse/site"
 	"gatehouse/edge/redis"
-	"gatehouse/supervisor"
 	"gatehouse/supervisor/sim"
 )
 
@@ -267,5 +266,3 @@ func TestLinksCannotCommand(t *testing.T) {
 		t.Error("it can")
 	}
 }
-
-var _ = supervisor.Infinity
