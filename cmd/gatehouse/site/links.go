@@ -63,9 +63,11 @@ func (p *parser) heartbeat(n *yaml.Node) {
 			{"token_file", "", p.absolute(&h.TokenFile)},
 		}, p.tlsFields(&h.Files)...,
 	)
-	p.object(n, "a heartbeat", fields...)
+	if !p.faultless(n, "a heartbeat", fields...) {
+		return
+	}
 	p.pair(n, h.Files)
-	if h.URL != nil && h.URL.Scheme == "http" {
+	if h.URL.Scheme == "http" {
 		p.needless(n, h.Files, "an https url")
 	}
 }
@@ -82,10 +84,12 @@ func (p *parser) redis(n *yaml.Node) {
 			{"channel", "", p.word(&r.Channel)},
 		}, p.tlsFields(&r.Files)...,
 	)
-	p.object(n, "a redis link", fields...)
+	if !p.faultless(n, "a redis link", fields...) {
+		return
+	}
 	p.pair(n, r.Files)
 	host, _, _ := net.SplitHostPort(r.Addr)
-	if r.Addr != "" && !r.TLS && !loopback(host) {
+	if !r.TLS && !loopback(host) {
 		p.at(child(n, "addr"), "addr: %s is another machine, and without TLS everybody on the way reads and writes along — add tls: true", quote(r.Addr))
 	}
 	if r.Username != "" && r.PasswordFile == "" {
@@ -94,6 +98,14 @@ func (p *parser) redis(n *yaml.Node) {
 	if !r.TLS {
 		p.needless(n, r.Files, "tls: true")
 	}
+}
+
+// faultless is object, and says whether there was nothing wrong: what does not go
+// together is looked for only then.
+func (p *parser) faultless(n *yaml.Node, what string, fields ...field) bool {
+	before := len(p.mistakes)
+	p.object(n, what, fields...)
+	return len(p.mistakes) == before
 }
 
 func (p *parser) tlsFields(f *TLSFiles) []field {
