@@ -19,6 +19,8 @@ var allowedCalls = map[string]string{
 	"bench/journal/real.go":    "a benchmark measures real time, and its load is bare goroutines",
 	"bench/supervisor/real.go": "a benchmark measures real time, and its load and the peer's tickers are bare goroutines",
 
+	"edge/edgetest/server.go": "a server for tests answers many connections at once",
+
 	"persistence/disktest/serve_linux.go": "the process of a disk for tests answers the kernel and the test at once",
 }
 

@@ -47,6 +47,7 @@ type Building struct {
 	health   health
 	checkups []*checkup
 	watchers watchers
+	links    links
 	counts   counters
 	runtime  runtimeSource
 	em       *emitter
@@ -308,8 +309,8 @@ func (b *Building) Ledger(known ...string) supervisor.Ledger {
 	return supervisor.Ledger{}
 }
 
-// Health says what does not work. An optional device that is not well is listed and
-// makes the building no less ready.
+// Health says what does not work. An optional device that is not well and a link
+// that is down are listed and make the building no less ready.
 func (b *Building) Health() Health {
 	wrong := b.health.list()
 	tree := b.Tree()
@@ -321,10 +322,19 @@ func (b *Building) Health() Health {
 			wrong = append(wrong, "door "+string(p.door.ID)+": the lock does not do as told")
 		}
 	}
-	wrong = append(wrong, failures(tree)...)
+	var links []string // no door waits for what they need (rule 7)
+	for _, text := range failures(tree) {
+		if ofLinks(text) {
+			links = append(links, text)
+		} else {
+			wrong = append(wrong, text)
+		}
+	}
 	needed, optional := b.illDevices()
 	wrong = append(wrong, needed...)
-	return Health{Ready: len(wrong) == 0, Degraded: append(wrong, optional...), Waiting: b.intake.depth()}
+	ready := len(wrong) == 0
+	wrong = append(append(append(wrong, optional...), links...), b.links.down()...)
+	return Health{Ready: ready, Degraded: wrong, Waiting: b.intake.depth()}
 }
 
 // Down is closed when the tree is down; nil before it runs.

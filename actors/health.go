@@ -24,7 +24,8 @@ type health struct {
 }
 
 // Health says whether the building serves its doors fully. Degraded lists what
-// does not work, in plain words.
+// does not work, in plain words, also links to other systems, without which it is
+// ready all the same.
 type Health struct {
 	Ready    bool     `json:"ready"`
 	Degraded []string `json:"degraded"`

@@ -52,6 +52,9 @@ func (b *Building) spec(edge []supervisor.ChildSpec) supervisor.SupervisorSpec {
 		group("areas", b.areas()),
 		group("doors", b.doors()...),
 	}
+	if links := b.links.specs; len(links) > 0 {
+		children = append(children, group("links", links...))
+	}
 	if chores := b.chores(); len(chores) > 0 {
 		children = append(children, group("chores", chores...))
 	}
@@ -77,11 +80,16 @@ var backoff = supervisor.Backoff{
 }
 
 func (b *Building) actor(id string, make func() supervisor.Actor) supervisor.ChildSpec {
+	return b.withProbe(supervisor.ChildSpec{ID: id, New: make, Backoff: backoff})
+}
+
+// withProbe lets a Probe see what an actor is about to do.
+func (b *Building) withProbe(spec supervisor.ChildSpec) supervisor.ChildSpec {
 	if probe := b.cfg.Probe; probe != nil {
-		bare := make
-		make = func() supervisor.Actor { return &probed{bare(), probe} }
+		bare := spec.New
+		spec.New = func() supervisor.Actor { return &probed{bare(), probe} }
 	}
-	return supervisor.ChildSpec{ID: id, New: make, Backoff: backoff}
+	return spec
 }
 
 // areas has lanes for all doors at the same moment: each reader has a card or

@@ -14,6 +14,7 @@ import (
 
 	"gatehouse/access"
 	"gatehouse/cmd/gatehouse/daemon"
+	"gatehouse/cmd/gatehouse/links"
 	"gatehouse/cmd/gatehouse/site"
 	"gatehouse/devices"
 	"gatehouse/edge/httpapi"
@@ -66,6 +67,7 @@ type host struct {
 
 	backupNight func(after time.Time) (time.Time, bool)
 
+	links  *links.Links
 	exec   *supervisor.Real
 	listen net.Listener
 	pprof  net.Listener
@@ -95,6 +97,7 @@ func (h *host) run() error {
 		return withCode(exitRefused, err)
 	}
 	ready := make(chan struct{})
+	h.link(d)
 	servers, tokenPath := h.servers(d, ready)
 	if err := d.Start(append(servers, h.edge...)...); err != nil {
 		h.unbind()
@@ -110,6 +113,15 @@ func (h *host) run() error {
 		h.onReady(d, h.listen.Addr().String(), tokenPath)
 	}
 	return h.wait(d)
+}
+
+// link adds the links that the site file asks for.
+func (h *host) link(d *daemon.Daemon) {
+	h.links = links.New(links.Options{
+		Building: d.Building, ID: h.site.Building.ID, Boot: h.p.boot, Version: version, Data: h.data,
+		Links: h.site.Links, Executor: h.exec, Log: h.log,
+	})
+	d.Building.Link(h.links.Specs()...)
 }
 
 // noteAddress tells the commands that work on a data directory where to ask.

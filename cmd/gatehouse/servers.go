@@ -73,7 +73,7 @@ func (h *host) people(d *daemon.Daemon) *people.Service {
 }
 
 func (h *host) collectors(d *daemon.Daemon, backups *backup.Service, age func() time.Duration) []prometheus.Collector {
-	list := []prometheus.Collector{prom.New(watched{d.Building}, prom.Options{}), oldestRead(age)}
+	list := []prometheus.Collector{prom.New(watched{d.Building}, prom.Options{}), oldestRead(age), h.links.Collector(d.Building.Links)}
 	if h.site.Backup.Dir != "" {
 		list = append(list, newestBackup(backups))
 	}

@@ -143,6 +143,12 @@ func TestHealth(t *testing.T) {
 		t.Errorf("many dead doors: %d %s", r.status, r.body)
 	}
 	same(t, 200, s.get("/healthz").status)
+
+	// A link that is down is told, and nothing waits for it.
+	f.health = actors.Health{Ready: true, Degraded: []string{"link redis: connection refused"}}
+	if r := s.get("/readyz"); r.status != 200 || !strings.Contains(r.body, "link redis: connection refused") {
+		t.Errorf("a dead link: %d %s", r.status, r.body)
+	}
 }
 
 func TestTree(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+
+	"gatehouse/edge"
 )
 
 // Bounds of a page.
@@ -17,10 +19,10 @@ const (
 // nothing twice. A filter that few events match can give an empty page with more
 // to come.
 type page struct {
-	Events []event `json:"events"`
-	Next   uint64  `json:"next"`
-	Last   uint64  `json:"last"`
-	More   bool    `json:"more"`
+	Events []edge.Event `json:"events"`
+	Next   uint64       `json:"next"`
+	Last   uint64       `json:"last"`
+	More   bool         `json:"more"`
 }
 
 func (a *API) events(w http.ResponseWriter, r *http.Request) {
@@ -50,9 +52,9 @@ func (a *API) page(ctx context.Context, q query) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	p := page{Events: make([]event, 0, len(found.Events)), Next: found.Next, More: found.More}
+	p := page{Events: make([]edge.Event, 0, len(found.Events)), Next: found.Next, More: found.More}
 	for _, e := range found.Events {
-		p.Events = append(p.Events, toJSON(e))
+		p.Events = append(p.Events, edge.EventOf(e))
 	}
 	p.Last = a.o.Building.LastEvent()
 	if !q.newest {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"gatehouse/edge"
 )
 
 // batchSize is how many events one write on a stream holds at most.
@@ -122,7 +124,7 @@ func (s *stream) read() (more bool, err error) {
 		if !s.query.Matches(&e) {
 			continue
 		}
-		text, err := json.Marshal(toJSON(e))
+		text, err := json.Marshal(edge.EventOf(e))
 		if err != nil {
 			return false, err
 		}

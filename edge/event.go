@@ -1,4 +1,4 @@
-package httpapi
+package edge
 
 import (
 	"strconv"
@@ -7,8 +7,9 @@ import (
 	"gatehouse/access"
 )
 
-// event is an access.Event as JSON: words for enumerations, opaque ids only.
-type event struct {
+// Event is an access.Event as JSON: words for enumerations, opaque ids only, never a
+// name or a card number.
+type Event struct {
 	Seq        uint64              `json:"seq"`
 	Time       time.Time           `json:"time"` // UTC, RFC 3339 with nanoseconds
 	Clock      string              `json:"clock"`
@@ -43,8 +44,9 @@ type origin struct {
 	Row  uint64 `json:"row"`
 }
 
-func toJSON(e access.Event) event {
-	j := event{
+// EventOf is an event as other systems are told of it.
+func EventOf(e access.Event) Event {
+	j := Event{
 		Seq: e.Seq, Time: e.Time.UTC(), Clock: e.Clock.String(), Kind: e.Kind.String(),
 		Door: e.Door, Reader: e.Reader, Cardholder: e.Cardholder, Credential: e.Credential,
 		Operator: e.Operator, From: e.From, To: e.To, Held: e.Held,
