@@ -26,6 +26,8 @@ type Site struct {
 	Archive     Archive
 	Backup      Backup
 	Health      Health
+	Memory      Memory
+	Diagnosis   Diagnosis
 	Rules       access.Rules // Version is 0: whoever keeps the rules numbers them
 	Holders     []access.Cardholder
 	Credentials []access.Credential
@@ -177,6 +179,8 @@ func (p *parser) root(n *yaml.Node) {
 		field{"archive", "", p.archive},
 		field{"backup", "", p.backup},
 		field{"health", "", p.health},
+		field{"memory", "", p.memory},
+		field{"diagnosis", "", p.diagnosis},
 		field{"defaults", "", p.timing},
 		field{"devices", "[{id: rig, driver: virtual}]", p.declarations(p.devices, "devices", p.device)},
 		field{"areas", "", p.declarations(p.areas, "areas", p.area)},
