@@ -282,3 +282,68 @@ func TestTheRuntimeIsMeasured(t *testing.T) {
 		t.Errorf("%d buckets of the scheduler's latency", n)
 	}
 }
+
+// A diagnosis takes longer than a request may, and nobody's place.
+func TestADiagnosisHasNoDeadline(t *testing.T) {
+	began, goOn := make(chan struct{}), make(chan struct{})
+	s, clock := byHand(t, newFake(0), func(o *httpapi.Options) {
+		o.Requests = 1
+		o.Limits = &scales{}
+		o.Diagnosis = clinic(func(_ context.Context, to io.Writer, _ time.Duration, _ func(io.Writer) error) error {
+			close(began)
+			<-goOn
+			_, err := io.WriteString(to, "zip")
+			return err
+		})
+	})
+	got := make(chan reply, 1)
+	go func() { got <- s.post("/api/diag") }()
+	<-began
+	same(t, 0, clock.waiting())
+	clock.fire()
+	if r := s.post("/api/limits/warm-up"); r.status != 200 {
+		t.Errorf("beside it: %d %s", r.status, r.body)
+	}
+	close(goOn)
+	if r := <-got; r.status != 200 || r.body != "zip" {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+}
+
+// Profiles over some time have no deadline; there is one at a time.
+func TestLastingProfilesComeOneAtATime(t *testing.T) {
+	p := &aSwitch{on: true}
+	s, clock := byHand(t, newFake(0), func(o *httpapi.Options) { o.Requests, o.Profiling = 1, p })
+	ctx, hangUp := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		for { // one of those below may have the place, or be the first
+			resp, err := s.client.Do(s.request(ctx, http.MethodGet, "/debug/pprof/trace?seconds=60", nil, "Authorization", bearer))
+			if err == nil {
+				_, err = io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+			}
+			if err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	s.eventually("the first one runs", func() bool {
+		r := s.do(http.MethodGet, "/debug/pprof/trace?seconds=0.001", "Authorization", bearer)
+		return r.status == 409 && r.code(t) == "profile_runs"
+	})
+	s.eventually("none has a deadline", func() bool { return clock.waiting() == 0 })
+	clock.fire()
+	s.idle()
+	if r := s.do(http.MethodGet, "/debug/pprof/heap", "Authorization", bearer); r.status != 200 {
+		t.Errorf("one without a time: %d", r.status)
+	}
+	hangUp()
+	if err := result(t, ended); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	s.eventually("it ended", func() bool {
+		return s.do(http.MethodGet, "/debug/pprof/trace?seconds=0.001", "Authorization", bearer).status == 200
+	})
+}
