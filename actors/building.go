@@ -49,6 +49,8 @@ type Building struct {
 	watchers watchers
 	links    links
 	counts   counters
+	excesses excesses
+	reports  reports
 	runtime  runtimeSource
 	em       *emitter
 	// When the archive is to run next, in ns since 1970; long ago while it is at
@@ -158,6 +160,8 @@ func (b *Building) fatal(r supervisor.Reason) {
 func (b *Building) noteRuntime(e supervisor.Event) {
 	detail := e.Path + ": " + e.Reason.String()
 	switch e.Kind {
+	case supervisor.EventCrashed, supervisor.EventSlow:
+		b.reports.add(e)
 	case supervisor.EventRestarting:
 		b.system(access.Event{Kind: access.KindActorRestarted, Door: doorIn(e.Path), Detail: detail})
 		b.cfg.Log.Warn().Str("actor", e.Path).Str("reason", e.Reason.String()).Dur("wait", e.Wait).
@@ -166,6 +170,7 @@ func (b *Building) noteRuntime(e supervisor.Event) {
 		b.system(access.Event{Kind: access.KindActorFailed, Door: doorIn(e.Path), Detail: detail})
 		b.cfg.Log.Error().Str("actor", e.Path).Str("reason", e.Reason.String()).Msg("actor failed; secured; tried again later")
 	case supervisor.EventAbandoned:
+		b.reports.add(e)
 		b.cfg.Log.Error().Str("actor", e.Path).Str("stack", e.Detail).Msg("actor did not stop and was abandoned")
 	}
 }
@@ -329,6 +334,9 @@ func (b *Building) Health() Health {
 		} else {
 			wrong = append(wrong, text)
 		}
+	}
+	for _, over := range b.excesses.list() {
+		wrong = append(wrong, "limits: "+over)
 	}
 	needed, optional := b.illDevices()
 	wrong = append(wrong, needed...)

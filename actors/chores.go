@@ -58,6 +58,7 @@ type Chores struct {
 	Night     func(after time.Time) (night time.Time, ok bool)
 	Retention Retention
 	Checks    Checks // of the devices
+	Limits    Limits
 }
 
 // Archive is how far the archive has got; ok is false without one.
@@ -80,6 +81,17 @@ func (b *Building) NoteBackup(err error) {
 	b.note(b.system, &b.health.backup, err, access.KindBackupDegraded, access.KindBackupRestored)
 }
 
+// NoteProfiling records that profiling was switched on or off, by whom (nobody: by
+// itself), and more in words.
+func (b *Building) NoteProfiling(on bool, by access.OperatorID, detail string) {
+	kind := access.KindProfilingOff
+	if on {
+		kind = access.KindProfilingOn
+	}
+	b.system(access.Event{Kind: kind, Operator: by, Detail: detail})
+	b.cfg.Log.Info().Str("operator", string(by)).Str("detail", detail).Msg(kind.String())
+}
+
 // chores are the children of the supervisor of that name.
 func (b *Building) chores() (children []supervisor.ChildSpec) {
 	if b.cfg.Index != nil {
@@ -98,6 +110,9 @@ func (b *Building) chores() (children []supervisor.ChildSpec) {
 		spec := b.actor("health", func() supervisor.Actor { return &checker{b: b} })
 		spec.StopDeadline = time.Second // a check that is deaf holds up no stop
 		children = append(children, spec)
+	}
+	if b.cfg.Chores.Limits != nil {
+		children = append(children, b.actor("limits", func() supervisor.Actor { return &limiter{b: b} }))
 	}
 	return children
 }

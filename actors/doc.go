@@ -10,7 +10,7 @@
 //	|- buses    one per device that must block; fire
 //	|- areas    tracker
 //	|- doors    one supervisor per door: lock -> logic -> io (contact, rex, tamper, readers)
-//	|- chores   archive, retention, health; each if there is one
+//	|- chores   archive, retention, health, limits; each if there is one
 //	`- edge     whatever the caller adds: servers
 //
 // It must not know a driver, a file format, a database or a protocol, and it

@@ -125,6 +125,12 @@ func (l *line) do(ctx context.Context, method, path string, body io.Reader, into
 		return fmt.Errorf("the daemon does not answer: %w", err)
 	}
 	defer func() { _ = answer.Body.Close() }() // only read
+	if to, ok := into.(io.Writer); ok && answer.StatusCode < http.StatusMultipleChoices {
+		if _, err := io.Copy(to, answer.Body); err != nil {
+			return fmt.Errorf("what the daemon sends does not arrive: %w", err)
+		}
+		return nil
+	}
 	const most = 1 << 20
 	text, err := io.ReadAll(io.LimitReader(answer.Body, most))
 	if err != nil {

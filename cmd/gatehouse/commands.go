@@ -33,16 +33,18 @@ the tree of actors on stdout.`
 
 // commands is the command line.
 type commands struct {
-	Serve   serveCmd   `cmd:"" help:"Run the building that a site file describes."`
-	Check   checkCmd   `cmd:"" help:"Check a site file: every mistake with its line and column."`
-	Demo    demoCmd    `cmd:"" help:"Run a building on virtual devices, with people coming and going."`
-	Replay  replayCmd  `cmd:"" help:"Push recorded badge events through a building in virtual time."`
-	Archive archiveCmd `cmd:"" help:"List, verify and open archived segments of the journal; make keys."`
-	Backup  backupCmd  `cmd:"" help:"Make the file that replaces a dead box: store, journal cursors, secrets."`
-	Restore restoreCmd `cmd:"" help:"Make a data directory of a backup, on a new box."`
-	Journal journalCmd `cmd:"" help:"Check the journal, or make its index anew."`
-	People  peopleCmd  `cmd:"" help:"Import people from a file, or erase a person."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the building that a site file describes."`
+	Check    checkCmd    `cmd:"" help:"Check a site file: every mistake with its line and column."`
+	Demo     demoCmd     `cmd:"" help:"Run a building on virtual devices, with people coming and going."`
+	Replay   replayCmd   `cmd:"" help:"Push recorded badge events through a building in virtual time."`
+	Archive  archiveCmd  `cmd:"" help:"List, verify and open archived segments of the journal; make keys."`
+	Backup   backupCmd   `cmd:"" help:"Make the file that replaces a dead box: store, journal cursors, secrets."`
+	Restore  restoreCmd  `cmd:"" help:"Make a data directory of a backup, on a new box."`
+	Journal  journalCmd  `cmd:"" help:"Check the journal, or make its index anew."`
+	People   peopleCmd   `cmd:"" help:"Import people from a file, or erase a person."`
+	Baseline baselineCmd `cmd:"" help:"Watch a running daemon and set the thresholds that it alarms by."`
+	Diag     diagCmd     `cmd:"" help:"Have a running daemon look into itself: a file without secrets."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 type checkCmd struct {

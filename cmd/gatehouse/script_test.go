@@ -75,6 +75,8 @@ func TestScripts(t *testing.T) {
 			"jsonlines": command((*script).jsonLines),
 			"lastevent": command((*script).lastEvent),
 			"archived":  command((*script).archived),
+			"bundle":    command((*script).bundle),
+			"alarms":    command((*script).alarms),
 		},
 	})
 }

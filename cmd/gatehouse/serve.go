@@ -14,6 +14,7 @@ import (
 
 	"gatehouse/access"
 	"gatehouse/cmd/gatehouse/daemon"
+	"gatehouse/cmd/gatehouse/limits"
 	"gatehouse/cmd/gatehouse/links"
 	"gatehouse/cmd/gatehouse/site"
 	"gatehouse/devices"
@@ -68,6 +69,7 @@ type host struct {
 	backupNight func(after time.Time) (time.Time, bool)
 
 	links  *links.Links
+	limits *limits.Limits
 	exec   *supervisor.Real
 	listen net.Listener
 	pprof  net.Listener
@@ -88,9 +90,10 @@ func (h *host) run() error {
 		}
 	}
 	h.exec = supervisor.NewReal(h.p.boot)
+	h.limitMemory()
 	d, err := daemon.Open(daemon.Options{
 		Site: h.site, Data: data, Executor: h.exec, Drivers: h.drivers, Log: h.log,
-		AskClock: daemon.MachineClock, Boot: h.p.boot, OnEvent: h.onEvent, Bind: h.bind,
+		AskClock: daemon.MachineClock, Boot: h.p.boot, OnEvent: h.onEvent, Bind: h.bind, Machine: machineBoot(), Limits: h.limits,
 	})
 	if err != nil {
 		h.unbind()

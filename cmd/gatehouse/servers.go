@@ -31,13 +31,15 @@ func (h *host) servers(d *daemon.Daemon, ready <-chan struct{}) (children []supe
 		h.log.Error().Err(err).Msg("commands over the API are refused")
 		building = withoutToken{building, err}
 	}
+	in := h.look(d)
 	backups, changes, age := h.backups(d), h.people(d), readAge(d.OldestRead, h.exec.Now)
 	api := httpapi.New(httpapi.Options{
 		Building: reads{building, age}, Clock: h.exec, Token: token, Hosts: h.site.HTTP.Hosts, Log: h.log, Version: version,
-		ID: h.site.Building.ID, Backups: backups, People: changes,
-		Collectors: h.collectors(d, backups, age),
+		ID: h.site.Building.ID, Life: in.life, Backups: backups, People: changes, Limits: in.limits, Profiling: in.profiling, Diagnosis: in.diagnosis,
+		Collectors: append(h.collectors(d, backups, age), in.collectors()...),
 	})
 	children = append(children, h.server("http", api, h.listen, ready), backups.Spec(), changes.Spec())
+	children = append(children, h.insightSpecs(in)...)
 	if h.pprof != nil {
 		children = append(children, h.server("pprof", httpapi.PprofHandler(h.site.HTTP.Hosts), h.pprof, ready))
 	}

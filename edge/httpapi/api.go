@@ -37,8 +37,13 @@ type Options struct {
 	Hosts   []string
 	Version string  // of gatehouse, for the metrics; default what the build says
 	ID      string  // of the building; /healthz says it
+	Life    Life    // what /healthz says of it
 	Backups Backups // nil: none are made
 	People  People  // nil: they cannot be changed
+	Limits  Limits  // nil: there is no /api/limits
+	// Profiling and Diagnosis likewise, with what hangs on them.
+	Profiling Profiling
+	Diagnosis Diagnosis
 	// Collectors are served at /metrics besides the API's own.
 	Collectors []prometheus.Collector
 	Log        zerolog.Logger
@@ -60,6 +65,7 @@ type Options struct {
 type API struct {
 	o       Options
 	handler http.Handler
+	numbers http.Handler  // the metrics
 	streams chan struct{} // a token for each open stream
 	cut     atomic.Uint64 // streams that were cut off
 	gates   gates
@@ -75,9 +81,13 @@ func New(o Options) *API {
 	o.Deadline = cmp.Or(o.Deadline, 8*time.Second)
 	rate := cmp.Or(o.Rate, 1000)
 	a := &API{o: o, gates: newGates(o.Clock, cmp.Or(o.Requests, 64), rate, cmp.Or(o.Burst, rate)), streams: make(chan struct{}, cmp.Or(o.Streams, 64))}
+	a.numbers = a.metrics()
 	mux := http.NewServeMux()
 	for path, methods := range a.routes() {
 		mux.Handle(path, methods)
+	}
+	if o.Profiling != nil {
+		mux.Handle("/debug/pprof/", a.pprof())
 	}
 	mux.HandleFunc("/", unknownPath)
 	// The order is the defence: who floods us costs no more than a refusal, and what
@@ -92,10 +102,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.Serv
 const alivePath = "/healthz"
 
 func (a *API) routes() map[string]methods {
-	return map[string]methods{
+	routes := map[string]methods{
 		alivePath:                  {http.MethodGet: a.alive},
 		"/readyz":                  {http.MethodGet: a.ready},
-		"/metrics":                 {http.MethodGet: a.metrics()},
+		"/metrics":                 {http.MethodGet: a.numbers.ServeHTTP},
 		"/api/doors":               {http.MethodGet: a.doors},
 		"/api/doors/{id}":          {http.MethodGet: a.door},
 		"/api/doors/{id}/{action}": {http.MethodPost: a.command},
@@ -111,6 +121,17 @@ func (a *API) routes() map[string]methods {
 		"/api/people/erase":        {http.MethodPost: a.erase},
 		"/api/reindex":             {http.MethodGet: a.indexStatus, http.MethodPost: a.reindex},
 	}
+	if a.o.Limits != nil {
+		routes["/api/limits"] = methods{http.MethodGet: a.limits, http.MethodPost: a.setLimits, http.MethodDelete: a.clearLimits}
+		routes["/api/limits/warm-up"] = methods{http.MethodPost: a.warmUp}
+	}
+	if a.o.Profiling != nil {
+		routes["/api/profiling"] = methods{http.MethodGet: a.profiling, http.MethodPost: a.profilingOn, http.MethodDelete: a.profilingOff}
+	}
+	if a.o.Diagnosis != nil {
+		routes["/api/diag"] = methods{http.MethodPost: a.diagnose}
+	}
+	return routes
 }
 
 // methods are the handlers of one path. A GET handler answers HEAD as well.
@@ -138,8 +159,8 @@ func unknownPath(w http.ResponseWriter, r *http.Request) {
 	fail(w, http.StatusNotFound, problem{
 		Code:    "unknown_path",
 		Message: "There is nothing at " + clip(r.URL.Path) + ".",
-		Hint: "To read: /api/doors, /api/events, /api/events/stream, /api/tree, /api/health, /api/backup, /api/people, /api/reindex, /healthz, /readyz, /metrics. " +
+		Hint: "To read: /api/doors, /api/events, /api/events/stream, /api/tree, /api/health, /api/backup, /api/people, /api/reindex, /api/limits, /api/profiling, /healthz, /readyz, /metrics. " +
 			"Commands: POST /api/doors/ID/unlock (or lock, lockdown, normal, fire-reset), POST /api/lockdown, POST /api/normal, POST /api/backup, " +
-			"POST /api/people/import, POST /api/people/erase, POST /api/reindex.",
+			"POST /api/people/import, POST /api/people/erase, POST /api/reindex, POST /api/diag.",
 	})
 }

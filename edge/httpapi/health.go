@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"gatehouse/actors"
 )
@@ -13,16 +14,25 @@ import (
 // maxListed bounds what /readyz lists.
 const maxListed = 20
 
+// Life is how often the daemon was started, this time included if it counts, and how
+// the life before ended; the zero value is not known.
+type Life struct {
+	Starts  uint64    `json:"starts,omitempty"`
+	LastEnd string    `json:"last_end,omitempty"`
+	LastAt  time.Time `json:"last_end_time,omitzero"`
+}
+
 func (a *API) alive(w http.ResponseWriter, r *http.Request) {
 	proof, ok := a.proof(w, r)
 	if !ok {
 		return
 	}
-	health := map[string]string{"status": "alive", "building": a.o.ID}
-	if proof != "" {
-		health["proof"] = proof
-	}
-	answer(w, http.StatusOK, health)
+	answer(w, http.StatusOK, struct {
+		Status   string `json:"status"`
+		Building string `json:"building"`
+		Life
+		Proof string `json:"proof,omitempty"`
+	}{"alive", a.o.ID, a.o.Life, proof})
 }
 
 // ready says whether everything in the building works.

@@ -2,8 +2,11 @@ package httpapi
 
 import (
 	"cmp"
+	"errors"
+	"io"
 	"log"
 	"net/http"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 
@@ -16,10 +19,10 @@ import (
 )
 
 // metrics answers with the building's numbers, read when they are asked for.
-func (a *API) metrics() http.HandlerFunc {
+func (a *API) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		collectors.NewGoCollector(),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: runtimeFigures})),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		&collector{a, build(a.o.Version)},
 	)
@@ -27,7 +30,44 @@ func (a *API) metrics() http.HandlerFunc {
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		MaxRequestsInFlight: 4,
 		ErrorLog:            log.New(a.o.Log, "metrics: ", 0),
-	}).ServeHTTP
+	})
+}
+
+// runtimeFigures are what the Go runtime tells besides the collector's own: the heap
+// that lives, collections and their pauses, and how long a goroutine that could run
+// waits. Histograms come in powers of ten.
+var runtimeFigures = regexp.MustCompile(`^/(gc/heap/live:bytes|gc/cycles/(total|forced):gc-cycles|sched/latencies:seconds|sched/pauses/(total|stopping)/gc:seconds)$`)
+
+// writeMetrics writes what /metrics answers.
+func (a *API) writeMetrics(to io.Writer) error {
+	r, err := http.NewRequest(http.MethodGet, "/metrics", nil)
+	if err != nil {
+		return err
+	}
+	into := &written{header: http.Header{}, to: to}
+	a.numbers.ServeHTTP(into, r)
+	return into.err
+}
+
+// written is an answer that goes into a file.
+type written struct {
+	header http.Header
+	to     io.Writer
+	err    error
+}
+
+func (p *written) Header() http.Header { return p.header }
+
+func (p *written) WriteHeader(status int) {
+	if status != http.StatusOK {
+		p.err = errors.New("the metrics answer " + http.StatusText(status))
+	}
+}
+
+func (p *written) Write(b []byte) (int, error) {
+	n, err := p.to.Write(b)
+	p.err = errors.Join(p.err, err)
+	return n, err
 }
 
 // What is measured. A label has as many values as its enumeration has words.

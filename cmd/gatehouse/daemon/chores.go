@@ -14,6 +14,7 @@ import (
 func (d *Daemon) chores() (c actors.Chores, err error) {
 	in := d.opts.Site
 	c.Checks = actors.Checks{Every: time.Duration(in.Health.EveryS) * time.Second, Limit: in.Health.Limit}
+	c.Limits = d.opts.Limits
 	if d.journal == nil {
 		return c, nil
 	}

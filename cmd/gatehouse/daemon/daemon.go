@@ -47,6 +47,7 @@ type Options struct {
 	// Strict refuses a store or a journal that cannot be opened even when there is
 	// a boot image to run on.
 	Strict  bool
+	Limits  actors.Limits // nil: nobody looks at what the process uses
 	OnEvent func(access.Event)
 	OnFatal func(supervisor.Reason)
 	Probe   func(path string, msg any) // see actors.Config

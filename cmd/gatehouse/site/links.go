@@ -41,7 +41,6 @@ type Redis struct {
 
 const (
 	defaultEveryS  = 5
-	maxEveryS      = 3600
 	defaultChannel = "event:sync"
 )
 

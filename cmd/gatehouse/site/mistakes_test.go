@@ -108,6 +108,10 @@ var mistakeCases = []mistakeCase{
 	{"health checks too often", "every_s: 60", "every_s: §4", []string{"every_s: expected a whole number from 5 to 3600 (plain digits, no quotes), got the number 4"}},
 	{"health checks that take too long", "limit_ms: 10000", "limit_ms: §30001", []string{"limit_ms is 30001, more than half of every_s — give 30000 at most, so that a check is over before the next"}},
 	{"health with another key", "limit_ms: 10000", "§timeout: 1", []string{`unknown key "timeout" — the health section has: every_s, limit_ms`}},
+	{"memory limit too small", "limit_mb: 512", "limit_mb: §63", []string{"limit_mb: expected a whole number from 64 to 1048576 (plain digits, no quotes), got the number 63"}},
+	{"memory limit with a unit", "limit_mb: 512", "limit_mb: §512MiB", []string{`limit_mb: expected a whole number from 64 to 1048576 (plain digits, no quotes), got the text "512MiB"`}},
+	{"thresholds in the site file", "limit_mb: 512", "§thresholds: {}", []string{`unknown key "thresholds" — the memory section has: limit_mb`}},
+	{"flight recorder that is no truth value", "flight_recorder: false", "flight_recorder: §off", []string{`flight_recorder: expected true or false, got the text "off"`}},
 	{"backup with a key of the archive's", "keep: 14", "§rate_mb_per_s: 14", []string{`unknown key "rate_mb_per_s" — the backup section has: dir, at, recipients, keep`}},
 
 	// devices

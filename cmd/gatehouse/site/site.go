@@ -27,6 +27,8 @@ type Site struct {
 	Backup      Backup
 	Health      Health
 	Links       Links
+	Memory      Memory
+	Diagnosis   Diagnosis
 	Rules       access.Rules // Version is 0: whoever keeps the rules numbers them
 	Holders     []access.Cardholder
 	Credentials []access.Credential
@@ -179,6 +181,8 @@ func (p *parser) root(n *yaml.Node) {
 		field{"backup", "", p.backup},
 		field{"health", "", p.health},
 		field{"links", "", p.links},
+		field{"memory", "", p.memory},
+		field{"diagnosis", "", p.diagnosis},
 		field{"defaults", "", p.timing},
 		field{"devices", "[{id: rig, driver: virtual}]", p.declarations(p.devices, "devices", p.device)},
 		field{"areas", "", p.declarations(p.areas, "areas", p.area)},

@@ -42,7 +42,9 @@ func goodSite() *Site {
 			Dir: "/srv/backup", At: "45 3 * * *", Keep: 14,
 			Recipients: []string{"age1kvvgypu5qjuufmf4v9pse2zz6jys2qrcs7q0luqas56uvlhc2c4quk3klp"},
 		},
-		Links: goodLinks(),
+		Links:     goodLinks(),
+		Memory:    Memory{LimitMB: 512},
+		Diagnosis: Diagnosis{NoRecorder: true},
 		Rules: access.Rules{
 			Location: "Europe/Berlin",
 			Doors:    []access.Door{goodFront(), goodLab()},
