@@ -166,7 +166,7 @@ leakprofile: ## run actors' tests; fail on goroutines that Go proves to be stuck
 MUTANT ?=
 .PHONY: mutants
 mutants: ## plant faults in the runtime, each of which a test must notice, e.g. MUTANT=budget
-	@MUTANTS=1 MUTANT='$(MUTANT)' go test -count=1 -v -run '^TestMutants$$' -timeout 30m ./supervisor
+	@MUTANTS=1 MUTANT='$(MUTANT)' go test -count=1 -v -run '^TestMutants$$' -timeout 90m ./supervisor
 
 # How many scripts `make otp` runs, or the seed of the only one.
 SCRIPTS ?= 5000
