@@ -38,6 +38,7 @@ type Building struct {
 	cfg      Config
 	exec     supervisor.Executor
 	began    time.Time
+	asked    clockRead
 	sys      atomic.Pointer[supervisor.System] // nil until the tree runs
 	stopped  atomic.Bool
 	order    []*place

@@ -1,6 +1,11 @@
 package actors
 
-import "gatehouse/access"
+import (
+	"sync/atomic"
+	"time"
+
+	"gatehouse/access"
+)
 
 // emitter gives one life of an actor its place in the journal: a source, and
 // numbers that only grow.
@@ -20,17 +25,30 @@ func (e *emitter) emit(ev access.Event) {
 	e.b.record(ev)
 }
 
-func (b *Building) clock() access.ClockQuality {
-	if b.cfg.AskClock != nil {
-		return b.cfg.AskClock()
+// clockRead is how far the time could be trusted when it was asked last.
+type clockRead struct {
+	at   atomic.Int64 // time since the start, in ns; 0: not asked yet
+	said atomic.Uint32
+}
+
+// clock says how far the time can be trusted, since is since the start; the machine
+// is asked once a second, not for each event.
+func (b *Building) clock(since time.Duration) access.ClockQuality {
+	if b.cfg.AskClock == nil {
+		return b.cfg.Clock
 	}
-	return b.cfg.Clock
+	if at := b.asked.at.Load(); at == 0 || since-time.Duration(at) >= time.Second {
+		b.asked.said.Store(uint32(b.cfg.AskClock()))
+		b.asked.at.Store(max(1, int64(since)))
+	}
+	return access.ClockQuality(b.asked.said.Load())
 }
 
 // record hands a numbered event to the journal. It never blocks.
 func (b *Building) record(ev access.Event) {
 	now := b.exec.Now()
-	ev.Time, ev.Mono, ev.Clock = now.UTC(), now.Sub(b.began), b.clock()
+	since := now.Sub(b.began)
+	ev.Time, ev.Mono, ev.Clock = now.UTC(), since, b.clock(since)
 	b.count(ev)
 	if b.cfg.OnEvent != nil {
 		b.cfg.OnEvent(ev)

@@ -298,6 +298,6 @@ func recordChanges(p *process, data string, s *store.Store) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	_, err = daemon.RecordChanges(s, j.Commit, access.ClockUnknown)
+	_, err = daemon.RecordChanges(s, j.Commit, daemon.MachineClock())
 	return err
 }

@@ -15,7 +15,7 @@ import (
 // visit for each, in order, with nil or what is wrong with it; an error of visit
 // ends it. Without identities only the sealed bytes are compared with the
 // manifest; with them also what is in it with what was archived, and look, unless it
-// is nil, is shown the first and the last maxEnd bytes of each sound segment: what it
+// is nil, is shown the first and the last 256 bytes of each sound segment: what it
 // says is wrong is what is wrong. Files that the
 // manifest does not name come last, as entries with a Name only and ErrForeign.
 // The result is an error of the manifest, the directory, ctx or visit.

@@ -30,7 +30,7 @@ func (p *pipe) prepare(events []access.Event) *Batch {
 // through rollovers, repeats, failed disks and groups that come again.
 func TestPreparedIsTheSame(t *testing.T) {
 	rolled := 0
-	for seed := range uint64(300) {
+	for seed := range uint64(150) {
 		plain, ahead := newDisk(seed), newDisk(seed)
 		open := func(d *disk) *Journal {
 			j, err := Open(Options{Dir: "j", Building: "b", SegmentBytes: 3000, fs: d, life: pythonLife})
@@ -81,7 +81,7 @@ func TestPreparedIsTheSame(t *testing.T) {
 			rolled++
 		}
 	}
-	if rolled < 200 {
+	if rolled < 100 {
 		t.Errorf("only %d journals of several segments", rolled)
 	}
 }

@@ -66,12 +66,20 @@ func lostOf(t *testing.T, o Options) (count uint64) {
 
 // A disk that reads nothing is broken, not its files damaged: nothing is set aside.
 func TestADiskThatReadsNothing(t *testing.T) {
-	files, _ := segmentsOf(t, 2*maxUnreadable*page)
-	d := diskOf(files)
+	d := newDisk(1)
+	j, err := Open(Options{Dir: "j", Building: "b", fs: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := make([]access.Event, 2*maxUnreadable)
+	for i := range events {
+		events[i].Detail = strings.Repeat("x", maxPayload)
+	}
+	commit(t, j, events)
 	for _, in := range d.names {
 		in.bad = func(int64) bool { return true }
 	}
-	_, err := Open(Options{Dir: "j", Building: "b", fs: d, Quarantine: true})
+	_, err = Open(Options{Dir: "j", Building: "b", fs: d, Quarantine: true})
 	if !errors.Is(err, syscall.EIO) || errors.Is(err, ErrCorrupt) {
 		t.Error(err)
 	}

@@ -80,4 +80,7 @@ func TestMachineClock(t *testing.T) {
 	default:
 		t.Errorf("%v", got)
 	}
+	if n := testing.AllocsPerRun(100, func() { MachineClock() }); n > 0 { // each event asks
+		t.Errorf("%v allocations", n)
+	}
 }
