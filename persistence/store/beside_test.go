@@ -162,7 +162,7 @@ func TestAnImportThatIsBrokenOff(t *testing.T) {
 			s := large(t, 60)
 			before := contentOf(t, s.o.Dir)
 			ctx, cancel := context.WithCancel(t.Context())
-			_, err := s.Import(ctx, newCrowdCSV(11_000), ImportOptions{Author: author, Progress: func(stage string, _ int) {
+			_, err := s.Import(ctx, newCrowdCSV(300), ImportOptions{Author: author, Progress: func(stage string, _ int) {
 				if stage != at {
 					return
 				}
