@@ -67,9 +67,9 @@
 //
 // # Recovery
 //
-// With Options.Recover an opening sets a damaged store aside (store.db.bad-TIME, of
-// which the newest three stay)
-// and makes a new one, if that undoes nothing that was acknowledged: of the boot
+// With Options.Recover an opening sets a damaged store aside (store.db.bad-TIME; the
+// newest three stay) and makes a new one, if that undoes nothing that was
+// acknowledged: of the boot
 // image, which is never older than what was acknowledged; where people are too
 // many for it, of the image and the backup that has exactly its people. Otherwise
 // the damaged file stays where it is: a person must say what may be given up. A
