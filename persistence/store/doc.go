@@ -5,9 +5,10 @@
 //
 // Every change is one transaction; the image is replaced after it and before the
 // change is acknowledged. Rules, doors and up to 50,000 people are also held in
-// memory. More people are looked up in the file (some ten reads, which the
-// kernel's cache serves) and do not stand in the image: a building that large
-// opens no door by card while its store cannot be opened.
+// memory, and recalled without waiting for anything. More people are looked up in
+// the file (some ten reads, which the kernel's cache serves, but which may wait for
+// the disk) and do not stand in the image: a building that large opens no door by
+// card while its store cannot be opened.
 //
 // It must not know actors, devices, clocks, the site file, the journal, or what a
 // rule means.
@@ -20,7 +21,8 @@
 // who is missing in a sound one is unknown for certain. Small changes rewrite
 // groups in place. Imports, erasures and growth write a new file beside the old
 // one and give it the old one's name: visible at once, in little memory (rows are
-// sorted by way of files in import.tmp), with nothing left of what was there.
+// sorted by way of files in import.tmp), with nothing left of what was there. Only
+// the last step keeps other changes away: doors are saved while people are sorted.
 //
 // # Changes
 //
@@ -53,7 +55,8 @@
 // that.
 //
 // After a failed commit the store takes no more changes until it is opened again
-// (ErrBroken). What a failed sync left is in the page cache, looks as if it were on
+// (ErrBroken); a store that is Retired then finds its people until the next one is
+// open. What a failed sync left is in the page cache, looks as if it were on
 // disk, and is not. So an opening writes a store up to 16 MiB again, byte for byte
 // in a new file, and the boot image always, before anything is called durable. A
 // larger one is written again, in as much free space, if a commit failed: the
@@ -64,8 +67,9 @@
 //
 // # Recovery
 //
-// With Options.Recover an opening sets a damaged store aside (store.db.bad-TIME)
-// and makes a new one, if that undoes nothing that was acknowledged: of the boot
+// With Options.Recover an opening sets a damaged store aside (store.db.bad-TIME; the
+// newest three stay) and makes a new one, if that undoes nothing that was
+// acknowledged: of the boot
 // image, which is never older than what was acknowledged; where people are too
 // many for it, of the image and the backup that has exactly its people. Otherwise
 // the damaged file stays where it is: a person must say what may be given up. A

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gatehouse/access"
+	"gatehouse/actors"
 	"gatehouse/cmd/gatehouse/daemon"
 	"gatehouse/devices"
 	"gatehouse/devices/virtual"
@@ -181,6 +182,9 @@ func TestACrashOfAnyActorOfTheDemo(t *testing.T) {
 		t.Fatalf("only %d actors: %v", len(all), all)
 	}
 	for _, path := range all {
+		if path == actors.Root+"/store/people" {
+			continue // looks nobody up, since these people fit into memory; actors has tests of it
+		}
 		before := map[string]uint64{}
 		places(h.d.Building.Tree(), before)
 		h.victim = path
