@@ -27,7 +27,6 @@ type clinic struct {
 	does  map[string]func(context.Context) error
 	calls map[string]int
 	at    map[string][]time.Time // when a check began
-	now   int                    // checks under way
 	most  map[string]int         // at the same time, by device
 	under map[string]int
 }
