@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -162,9 +163,9 @@ const maxErrorText = 200
 func clipped(err error) string {
 	text := err.Error()
 	if len(text) > maxErrorText {
-		return text[:maxErrorText] + "..."
+		text = text[:maxErrorText] + "..."
 	}
-	return text
+	return strings.ToValidUTF8(text, "?") // drivers hand on what hardware says
 }
 
 // checker is the actor of all health checks. Each device has its own instant

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"gatehouse/access"
 	"gatehouse/actors"
@@ -27,7 +28,6 @@ type clinic struct {
 	does  map[string]func(context.Context) error
 	calls map[string]int
 	at    map[string][]time.Time // when a check began
-	now   int                    // checks under way
 	most  map[string]int         // at the same time, by device
 	under map[string]int
 }
@@ -101,6 +101,9 @@ var faults = map[string]struct {
 	"deaf to its context": {func(s *sim.Sim) func(context.Context) error {
 		return func(context.Context) error { s.Block(); return nil }
 	}, actors.DeviceHangs, "does not come back", func(k *clinic) { k.sim.Unblock(healthPath) }},
+	"long error": {func(*sim.Sim) func(context.Context) error {
+		return func(context.Context) error { return errors.New(strings.Repeat("\xff\u00e4", 1e5)) }
+	}, actors.DeviceDegraded, "?\u00e4?\u00e4", nil},
 	"panics": {func(*sim.Sim) func(context.Context) error {
 		return func(context.Context) error { panic("bug") }
 	}, actors.DeviceDegraded, "bug", nil},
@@ -129,6 +132,9 @@ func TestFaultsOfChecks(t *testing.T) {
 			bad := fault.state != actors.DeviceOK
 			if d.State != fault.state || !strings.Contains(d.LastError, fault.text) || bad != (d.LastError != "") || k.b.Health().Ready == bad {
 				t.Errorf("%+v, health %+v", d, k.b.Health())
+			}
+			if len(d.LastError) > 500 || !utf8.ValidString(d.LastError) {
+				t.Errorf("%q", d.LastError)
 			}
 			if want := 5; fault.state != actors.DeviceHangs && k.calls["ill"] != 1+want {
 				t.Errorf("%d checks, want %d", k.calls["ill"], 1+want)

@@ -12,7 +12,7 @@
 //	GET  /api/events               a page, by number, door, cardholder, kind, reason and time
 //	GET  /api/events/stream        server-sent events: Last-Event-ID or after, and filters
 //	GET  /api/tree                 the tree of actors; as text with Accept: text/plain
-//	GET  /api/health               every device, and what its last check came to
+//	GET  /api/health               every device and link, and what its last check or use came to
 //	POST /api/backup               begins a backup to a file of this machine
 //	GET  /api/backup               what it came to
 //

@@ -161,6 +161,11 @@ func (f *fake) NoteRequestFailed(detail string, count uint64) {
 	f.failed = append(f.failed, fmt.Sprintf("%d of %s", count, detail))
 }
 
+func (f *fake) Links() []actors.LinkStatus {
+	lag := uint64(3)
+	return []actors.LinkStatus{{Name: "redis", State: actors.LinkDown, LastError: "refused", Lag: &lag}}
+}
+
 func (f *fake) Devices() []actors.DeviceStatus {
 	return []actors.DeviceStatus{{ID: "rig", Driver: "virtual", State: actors.DeviceOK, Checks: 2}}
 }

@@ -18,10 +18,13 @@ func TestManual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := append(enumerations(), fields(actors.DoorStatus{}, actors.CommandResult{}, actors.CommandReport{}, actors.DeviceStatus{}, actors.Health{})...)
+	words := append(enumerations(), fields(actors.DoorStatus{}, actors.CommandResult{}, actors.CommandReport{}, actors.DeviceStatus{}, actors.LinkStatus{}, actors.Health{})...)
 	for _, s := range []actors.DeviceState{
 		actors.DeviceWaiting, actors.DeviceOK, actors.DeviceDegraded, actors.DeviceHangs, actors.DeviceMissing, actors.DeviceUnasked,
 	} {
+		words = append(words, string(s))
+	}
+	for _, s := range []actors.LinkState{actors.LinkStarting, actors.LinkUp, actors.LinkDown} {
 		words = append(words, string(s))
 	}
 	sources, err := filepath.Glob("*.go")

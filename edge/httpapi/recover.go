@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -89,6 +90,7 @@ func (a *API) crashed(r *http.Request, v any, stack []byte) {
 	if len(text) > maxPanicText {
 		text = text[:maxPanicText] + "..."
 	}
+	text = strings.ToValidUTF8(text, "?")
 	if len(stack) > maxStack {
 		stack = stack[:maxStack]
 	}
