@@ -25,6 +25,8 @@ type Building interface {
 	Health() actors.Health
 	// Devices are all of the site, with what their checks came to.
 	Devices() []actors.DeviceStatus
+	// Links are those to other systems, an empty list without any.
+	Links() []actors.LinkStatus
 	// NoteRequestFailed records that requests ended in a panic, count of them.
 	NoteRequestFailed(detail string, count uint64)
 	Counts() (kinds, denials []actors.Count)

@@ -165,6 +165,11 @@ func (f *fake) Devices() []actors.DeviceStatus {
 	return []actors.DeviceStatus{{ID: "rig", Driver: "virtual", State: actors.DeviceOK, Checks: 2}}
 }
 
+func (f *fake) Links() []actors.LinkStatus {
+	lag := uint64(3)
+	return []actors.LinkStatus{{Name: "redis", State: actors.LinkDown, LastError: "refused", Failures: 2, Lag: &lag}}
+}
+
 func (f *fake) Archive() (actors.ArchiveStatus, bool) {
 	return actors.ArchiveStatus{Last: 40, Waiting: 2, Bytes: 4096}, true
 }

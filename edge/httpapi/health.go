@@ -48,12 +48,13 @@ func (a *API) ready(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
-// health tells of every device, whether it is well or not.
+// health tells of every device and link, whether it is well or not.
 func (a *API) health(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, struct {
 		actors.Health
 		Devices []actors.DeviceStatus `json:"devices"`
-	}{a.o.Building.Health(), a.o.Building.Devices()})
+		Links   []actors.LinkStatus   `json:"links"`
+	}{a.o.Building.Health(), a.o.Building.Devices(), a.o.Building.Links()})
 }
 
 func (a *API) tree(w http.ResponseWriter, r *http.Request) {
