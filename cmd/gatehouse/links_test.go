@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/url"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/actors"
 	"gatehouse/cmd/gatehouse/daemon"
@@ -40,7 +43,7 @@ func TestLinksOfADaemon(t *testing.T) {
 	defer stop()
 	log, rig := &written{}, virtual.New(virtual.Options{})
 	p := &process{out: io.Discard, err: log, ctx: ctx, now: clock.Now, boot: 7}
-	var metrics, ready string
+	var metrics, ready, health string
 	h := &host{
 		p: p, log: p.logger(), site: s, data: filepath.Join(t.TempDir(), "data"), drivers: []devices.Driver{rig.Driver()},
 		onReady: func(d *daemon.Daemon, at, _ string) {
@@ -48,7 +51,7 @@ func TestLinksOfADaemon(t *testing.T) {
 				list := d.Building.Links()
 				return len(list) == 2 && list[0].State == actors.LinkUp && list[1].State == actors.LinkDown
 			})
-			metrics, ready = body(t, at, "/metrics"), body(t, at, "/readyz")
+			metrics, ready, health = body(t, at, "/metrics"), body(t, at, "/readyz"), body(t, at, "/api/health")
 			stop()
 		},
 	}
@@ -72,6 +75,15 @@ func TestLinksOfADaemon(t *testing.T) {
 		if name := strings.Fields(line)[2]; !strings.Contains(string(manual), "`"+name+"{") {
 			t.Errorf("docs/API.md says nothing of %s", name)
 		}
+	}
+	var told struct {
+		Links []struct{ Name, State string }
+	}
+	if err := json.Unmarshal([]byte(health), &told); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]struct{ Name, State string }{{"heartbeat", "up"}, {"redis", "down"}}, told.Links); diff != "" {
+		t.Errorf("/api/health: %s", diff)
 	}
 	if !strings.Contains(ready, `"ready": true`) || !strings.Contains(ready, "link redis: connect: ") {
 		t.Errorf("readyz: %s", ready)

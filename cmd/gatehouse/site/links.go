@@ -40,7 +40,8 @@ type Redis struct {
 }
 
 const (
-	defaultEveryS  = 5
+	defaultBeatS   = 5
+	maxBeatS       = 3600
 	defaultChannel = "event:sync"
 )
 
@@ -54,11 +55,11 @@ func (p *parser) links(n *yaml.Node) {
 
 func (p *parser) heartbeat(n *yaml.Node) {
 	h := &p.site.Links.Heartbeat
-	h.EveryS = defaultEveryS
+	h.EveryS = defaultBeatS
 	fields := append(
 		[]field{
 			{"url", "https://centre.example.org/heartbeat", p.httpsURL(&h.URL)},
-			{"every_s", "", number(p, &h.EveryS, 1, maxEveryS)},
+			{"every_s", "", number(p, &h.EveryS, 1, maxBeatS)},
 			{"token_file", "", p.absolute(&h.TokenFile)},
 		}, p.tlsFields(&h.Files)...,
 	)
