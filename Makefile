@@ -219,6 +219,10 @@ FLIPS ?= 10000
 rot: ## damage a store at random: every answer is right or an error, e.g. FLIPS=50000
 	@FLIPS=$(FLIPS) go test -count=1 -v -run '^TestRot$$' -timeout 60m ./persistence/store
 
+.PHONY: diag-cycles
+diag-cycles: ## diagnose, profile and record 1,000 times in a row; CYCLES=... for another number
+	@CYCLES=$(if $(CYCLES),$(CYCLES),1000) go test -count=1 -v -run '^TestCycles$$' -timeout 30m ./cmd/gatehouse/diag
+
 .PHONY: drill
 drill: ## replace a box: backup, restore, serve, first grant, timed, e.g. PEOPLE=10000
 	@PEOPLE=$(if $(filter file,$(origin PEOPLE)),100000,$(PEOPLE)) go test -count=1 -v -run '^TestDrill$$' -timeout 30m ./cmd/gatehouse | grep -v '^{'

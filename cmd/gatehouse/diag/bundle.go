@@ -62,7 +62,7 @@ func (d *Diagnosis) Write(ctx context.Context, to io.Writer, watch time.Duration
 	defer d.running.Unlock()
 	d.waits.want()
 	defer d.waits.leave()
-	b := &bundle{zip: zip.NewWriter(to), now: d.o.Executor.Now().UTC()}
+	b := &bundle{zip: zip.NewWriter(to), now: d.o.Executor.Now().UTC(), most: partBytes}
 	began := take()
 	b.add("README.txt", text(readme))
 	b.add("about.json", asJSON(d.about(b.now, watch)))
@@ -136,6 +136,7 @@ func profiles(b *bundle, began, ended moment) {
 type bundle struct {
 	zip    *zip.Writer
 	now    time.Time
+	most   int // bytes of a part
 	err    error
 	failed []string // parts, and why
 }
@@ -150,7 +151,7 @@ func (b *bundle) add(name string, write func(io.Writer) error) {
 		b.err = err
 		return
 	}
-	out := &part{to: to, left: partBytes}
+	out := &part{to: to, left: b.most}
 	if err := guarded(write, out); err != nil {
 		b.failed = append(b.failed, name+": "+said("error: "+err.Error()))
 	}

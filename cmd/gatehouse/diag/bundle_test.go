@@ -238,10 +238,11 @@ func TestAPartThatFails(t *testing.T) {
 // A part has a bound.
 func TestAPartThatIsTooLarge(t *testing.T) {
 	var file bytes.Buffer
-	b := &bundle{zip: zip.NewWriter(&file), now: machine.Now()}
+	const most = 64 << 10
+	b := &bundle{zip: zip.NewWriter(&file), now: machine.Now(), most: most}
 	b.add("large", func(w io.Writer) error {
 		for {
-			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+			if _, err := w.Write(make([]byte, 1<<10)); err != nil {
 				return err
 			}
 		}
@@ -251,7 +252,7 @@ func TestAPartThatIsTooLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	parts := unpack(t, file.Bytes())
-	if len(parts["large"]) != partBytes || parts["small"] != "x" || parts["errors.txt"] != "large: error\n" {
+	if len(parts["large"]) != most || parts["small"] != "x" || parts["errors.txt"] != "large: error\n" {
 		t.Errorf("%d bytes, %q, %q", len(parts["large"]), parts["small"], parts["errors.txt"])
 	}
 }
@@ -280,7 +281,7 @@ func TestASecondRecorderRecordsNothing(t *testing.T) {
 // TestCycles diagnoses, profiles and records again and again; CYCLES=1000 is the
 // long run. Nothing is left behind.
 func TestCycles(t *testing.T) {
-	cycles := 20
+	cycles := 5
 	if n, err := strconv.Atoi(os.Getenv("CYCLES")); err == nil {
 		cycles = n
 	}

@@ -18,6 +18,7 @@ type config struct {
 	Backup     copies         `json:"backup"`
 	RateMBPerS uint32         `json:"archive_rate_mb_per_s"`
 	BackupKeep uint32         `json:"backup_keep"`
+	HealthS    uint32         `json:"health_every_s"`
 	Doors      []door         `json:"doors"`
 	Devices    []device       `json:"devices"`
 	FireInputs int            `json:"fire_inputs"`
@@ -46,6 +47,7 @@ type door struct {
 	HeldOpenMS  int64         `json:"held_open_time_ms"`
 	RecordMS    int64         `json:"record_limit_ms"`
 	AreaMS      int64         `json:"area_timeout_ms"`
+	DecisionMS  int64         `json:"decision_deadline_ms"`
 	Readers     []reader      `json:"readers"`
 }
 
@@ -67,7 +69,7 @@ func configOf(s *site.Site) config {
 		SegmentMB: s.Journal.SegmentMB, Retention: s.Journal.Retention,
 		Archive:    copies{s.Archive.Dir != "", s.Archive.At, len(s.Archive.Recipients)},
 		Backup:     copies{s.Backup.Dir != "", s.Backup.At, len(s.Backup.Recipients)},
-		RateMBPerS: s.Archive.RateMBPerS, BackupKeep: s.Backup.Keep,
+		RateMBPerS: s.Archive.RateMBPerS, BackupKeep: s.Backup.Keep, HealthS: s.Health.EveryS,
 		FireInputs: len(s.FireInputs), Areas: len(s.Rules.Areas), Schedules: len(s.Rules.Schedules), Levels: len(s.Rules.Levels),
 		People: len(s.Holders), Cards: len(s.Credentials),
 	}
@@ -84,7 +86,7 @@ func doorOf(d *access.Door) door {
 	out := door{
 		ID: d.ID, LockType: d.LockType.String(), Egress: d.Egress.String(), FireRelease: d.FireRelease, Contact: d.HasContact, REX: d.HasREX,
 		StrikeMS: d.StrikeTime.Milliseconds(), HeldOpenMS: d.HeldOpenTime.Milliseconds(),
-		RecordMS: d.RecordLimit.Milliseconds(), AreaMS: d.AreaTimeout.Milliseconds(),
+		RecordMS: d.RecordLimit.Milliseconds(), AreaMS: d.AreaTimeout.Milliseconds(), DecisionMS: d.DecisionDeadline.Milliseconds(),
 	}
 	for _, r := range d.Readers {
 		out.Readers = append(out.Readers, reader{r.ID, r.Format, r.AntiPassback.String()})
