@@ -47,7 +47,7 @@ func measures(d Duty) []measure {
 			}
 			return fmt.Sprintf("%s, %s", figure(r.P50), figure(r.P99))
 		}},
-		{"allocated per " + strings.TrimSuffix(unitOf(d), "s") + ": bytes, allocations", func(r *Result) string {
+		{"allocated per " + oneOf(d) + ": bytes, allocations", func(r *Result) string {
 			return fmt.Sprintf("%s, %s", figure(r.BytesEach), figure(r.AllocEach))
 		}},
 		{"the stop took, ms", func(r *Result) string {
@@ -72,6 +72,14 @@ func measures(d Duty) []measure {
 // unitOf is what a duty's requests are called.
 func unitOf(d Duty) string {
 	return map[int]string{1: "checks", 2: "requests", 3: "pushes", 4: "subscriptions", 5: "beats", 6: "archives", 7: "requests"}[d.Number]
+}
+
+// oneOf is one of them.
+func oneOf(d Duty) string {
+	if d.Number == 3 {
+		return "push"
+	}
+	return strings.TrimSuffix(unitOf(d), "s")
 }
 
 // factRow shows a fact of one duty, divided by scale if there is one.

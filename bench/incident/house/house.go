@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -29,6 +30,11 @@ type Options struct {
 	Store func(actors.Store) actors.Store
 	// Chores makes what the building does at night; nil: nothing.
 	Chores func(*journal.Journal) (actors.Chores, error)
+	// Devices are checked, as often as Checks says.
+	Devices []actors.Device
+	Checks  actors.Checks
+	// Deadline is when the API answers at the latest; 0: as in the daemon.
+	Deadline time.Duration
 	// Journal is the directory of a journal that exists; "": a new one in Dir.
 	Journal string
 }
@@ -76,7 +82,7 @@ func Start(o Options) (h *House, err error) {
 		return h, err
 	}
 	h.Addr = "http://" + h.listener.Addr().String()
-	api := httpapi.New(httpapi.Options{Building: httpapi.Of(h.Building), Clock: exec, Token: h.Token, ID: Name, Log: zerolog.Nop()})
+	api := httpapi.New(httpapi.Options{Building: httpapi.Of(h.Building), Clock: exec, Token: h.Token, ID: Name, Log: zerolog.Nop(), Deadline: o.Deadline})
 	return h, h.Building.Start(append(o.Duty, web(api, h.listener, exec))...)
 }
 
@@ -91,7 +97,7 @@ func (h *House) building(o Options, exec supervisor.Executor) (*actors.Building,
 	}
 	c := actors.Config{
 		Name: Name, Boot: boot, Rules: rules, Directory: people, Journal: h.Journal, Store: h.store,
-		Executor: exec, Log: zerolog.Nop(), Clock: access.ClockSynchronised,
+		Executor: exec, Log: zerolog.Nop(), Clock: access.ClockSynchronised, Devices: o.Devices,
 	}
 	c.Wiring = wire(rules)
 	if o.Store != nil {
@@ -102,6 +108,7 @@ func (h *House) building(o Options, exec supervisor.Executor) (*actors.Building,
 			return nil, err
 		}
 	}
+	c.Chores.Checks = o.Checks
 	return actors.New(c)
 }
 
