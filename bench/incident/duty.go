@@ -4,13 +4,13 @@ import "time"
 
 // Duty is one of the seven.
 type Duty struct {
-	Number int
-	Name   string
-	Was    string // how it was done
-	Fix    string // what was published; "" for none
-	Ours   string // what does it here
-	Load   string // the traffic, and how far time is compressed
-	Factor float64
+	Number  int
+	Name    string
+	Was     string // how it was done
+	Fix     string // what was published; "" for none
+	Ours    string // what does it here
+	Load    string // the traffic, and how far time is compressed
+	Factor  float64
 	Missing string // what the published fix does not cure
 
 	variant string        // what the stated variant of the naive column changes; "" for none
