@@ -25,10 +25,12 @@ type device struct {
 	asked atomic.Uint64
 	done  *atomic.Uint64
 	hung  *atomic.Uint64
+	gaps  gaps // between two checks
 }
 
 // Check hangs until ctx ends, if it hangs.
 func (d *device) Check(ctx context.Context) error {
+	d.gaps.note()
 	if d.asked.Add(1)%hangsOneIn == 0 {
 		d.hung.Add(1)
 		<-ctx.Done()
@@ -57,6 +59,7 @@ func runChecks(s *stage) error {
 	s.res.Facts["checks_in_last_quarter"] = float64(s.done.Load() - before)
 	s.res.Facts["checks_hung"] = float64(hung.Load())
 	s.res.Failed = hung.Load()
+	s.res.P50, s.res.P99 = bank[0].gaps.quantiles()
 	s.finish(a)
 	return nil
 }

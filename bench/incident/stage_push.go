@@ -33,6 +33,7 @@ func runPush(s *stage) error {
 		return err
 	}
 	s.res.Requests, s.res.Failed = heard.Count, heard.Count // nobody was ever answered
+	s.res.P50, s.res.P99 = heard.P50, heard.P99
 	s.finish(a)
 	return nil
 }
@@ -77,7 +78,7 @@ func runHeartbeat(s *stage) error {
 	if err != nil {
 		return err
 	}
-	s.res.Requests = beats.Count
+	s.res.Requests, s.res.P50, s.res.P99 = beats.Count, beats.P50, beats.P99
 	bare := a.stop
 	a.stop = func() {
 		bare()
