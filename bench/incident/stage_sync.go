@@ -134,7 +134,7 @@ func startHouseSync(s *stage, addr string) (*subscriber, error) {
 	return &subscriber{
 		begin: func(id int, handle func(string)) func() <-chan struct{} {
 			name := fmt.Sprintf("s-%d", id)
-			if _, err := links.Ask(house.Subscribe(name, addr, handle), 5*time.Second); err != nil {
+			if _, err := links.Ask(house.Subscribe(name, addr, now, handle), 5*time.Second); err != nil {
 				s.res.Error = err.Error()
 			}
 			return func() <-chan struct{} {
