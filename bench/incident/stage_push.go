@@ -58,7 +58,7 @@ func startPush(s *stage, addrs []string) (*act, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Duty = append(o.Duty, link)
+		o.Links = append(o.Links, link)
 	}
 	_, a, err := s.enter(o, len(addrs))
 	return a, err
@@ -125,6 +125,6 @@ func startHeartbeat(s *stage, addr string) (*act, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, a, err := s.enter(house.Options{Duty: []supervisor.ChildSpec{link}}, 1)
+	_, a, err := s.enter(house.Options{Links: []supervisor.ChildSpec{link}}, 1)
 	return a, err
 }

@@ -127,7 +127,7 @@ func startSync(s *stage, addr string) (*subscriber, error) {
 
 func startHouseSync(s *stage, addr string) (*subscriber, error) {
 	var links supervisor.Ref
-	_, a, err := s.enter(house.Options{Duty: house.Subscriptions(&links)}, 1)
+	_, a, err := s.enter(house.Options{Links: house.Subscriptions(&links)}, 1)
 	if err != nil {
 		return nil, err
 	}

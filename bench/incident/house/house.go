@@ -24,8 +24,8 @@ import (
 type Options struct {
 	Dir   string // empty; removed by the caller
 	Doors int    // default 8
-	// Duty is what is added to the tree's edge; nil: nothing.
-	Duty []supervisor.ChildSpec
+	// Links are added to the tree, at the place of links to other systems.
+	Links []supervisor.ChildSpec
 	// Store stands before the real one, which it is given; nil: the real one.
 	Store func(actors.Store) actors.Store
 	// Chores makes what the building does at night; nil: nothing.
@@ -78,12 +78,13 @@ func Start(o Options) (h *House, err error) {
 	if h.Building, err = h.building(o, exec); err != nil {
 		return h, err
 	}
+	h.Building.Link(o.Links...)
 	if h.listener, err = httpapi.Listen("127.0.0.1:0"); err != nil {
 		return h, err
 	}
 	h.Addr = "http://" + h.listener.Addr().String()
 	api := httpapi.New(httpapi.Options{Building: httpapi.Of(h.Building), Clock: exec, Token: h.Token, ID: Name, Log: zerolog.Nop(), Deadline: o.Deadline})
-	return h, h.Building.Start(append(o.Duty, web(api, h.listener, exec))...)
+	return h, h.Building.Start(web(api, h.listener, exec))
 }
 
 func (h *House) building(o Options, exec supervisor.Executor) (*actors.Building, error) {

@@ -28,7 +28,7 @@ type desk struct{ ref *supervisor.Ref }
 
 // Start finds it.
 func (d desk) Start(c *supervisor.Context) error {
-	*d.ref = c.Lookup("building/edge/subscriptions")
+	*d.ref = c.Lookup("building/links/subscriptions")
 	return nil
 }
 
