@@ -4,15 +4,14 @@ import "time"
 
 // Duty is one of the seven.
 type Duty struct {
-	Number int
-	Name   string
-	Was    string // how it was done
-	Fix    string // what was published; "" for none
-	Ours   string // what does it here
-	Load   string // the traffic, and how far time is compressed
-	Factor float64
-	// Fixes are how far the published fix goes.
-	Missing string
+	Number  int
+	Name    string
+	Was     string // how it was done
+	Fix     string // what was published; "" for none
+	Ours    string // what does it here
+	Load    string // the traffic, and how far time is compressed
+	Factor  float64
+	Missing string // what the published fix does not cure
 
 	variant string        // what the stated variant of the naive column changes; "" for none
 	alone   bool          // nothing else may run meanwhile: durations are compared
@@ -42,7 +41,7 @@ func duties() []Duty {
 			Number: 1, Name: "Health checks", Factor: factorChecks, run: runChecks,
 			Was:     "a ticker loop without an exit starts a goroutine for each door's check; some checks hang",
 			Fix:     "select on ticker and context, checks one after the other",
-			Ours:    "an actor for each device: its timer, one check at a time, a deadline for each",
+			Ours:    "chores/health: one actor, one timer, each check a task with a deadline, one at a time per device",
 			Load:    "8 doors, a check each every 30 s for 72 h; one check in 30 never answers",
 			Missing: "the first check that hangs is the last one of any door",
 		},
@@ -50,7 +49,7 @@ func duties() []Duty {
 			Number: 2, Name: "Authentication", Factor: factorAuth, run: runAuth,
 			Was:     "a handler with a context of 500 ms whose goroutine waits 2 s for the backend and ignores the context",
 			Fix:     "the context's deadline reaches the backend",
-			Ours:    "the API on a bounded server; a command waits in one place, with a limit for how many may",
+			Ours:    "the API: limit, authentication, deadline, recover; commands wait in one place, with a bound",
 			Load:    "100 requests/s for 60 s, every answer of the backend takes 2 s; then 600 requests at once",
 			Missing: "nothing bounds how many wait at once",
 			variant: "the channel for the answer has no room, so that nobody takes a late one",
@@ -59,7 +58,7 @@ func duties() []Duty {
 			Number: 3, Name: "Pushes to others", Factor: factorPush, run: runPush,
 			Was:     "an HTTP client with an idle pool (100/100, 30 s) and no time-out for handshake or header",
 			Fix:     "time-outs",
-			Ours:    "one actor for each link, one request at a time, every time-out set",
+			Ours:    "edge/heartbeat under an actor for each link: one connection, one request at a time, a limit for each step",
 			Load:    "two servers that accept and never answer, one of them TLS; a push to each every 5 s for an hour",
 			Missing: "pushes still overlap: each has a goroutine of its own",
 		},
@@ -67,15 +66,15 @@ func duties() []Duty {
 			Number: 4, Name: "Redis event:sync", Factor: 1, run: runSync,
 			Was:     "for range client.Subscribe(ctx, ...).Channel(), its context cancelled, its server lost",
 			Fix:     "Receive, select, Close",
-			Ours:    "a link actor with one connection, which the end of its life closes",
+			Ours:    "edge/redis under a link actor: the end of its life closes the connection under whatever waits on it",
 			Load:    "subscribe, hear a message, cancel, again and again; the server is killed or stopped (SIGSTOP) now and then",
-			Missing: "Receive waits for ever for a server that hangs, whatever becomes of its context",
+			Missing: "while its server hangs it does not end with its context, and what is published meanwhile is lost",
 		},
 		{
 			Number: 5, Name: "Heartbeat", Factor: factorHeartbeat, run: runHeartbeat,
 			Was:     "recursive time.AfterFunc every 5 s, the answer's body never closed",
 			Fix:     "one Ticker",
-			Ours:    "one actor, one keyed timer, one request at a time, the body read and closed",
+			Ours:    "edge/heartbeat under one actor with one keyed timer: the body read to its end, the connection kept",
 			Load:    "1,440 beats, 2 h; the centre answers each with 4 KiB",
 			Missing: "the body is still never closed: two goroutines and a descriptor a beat",
 		},

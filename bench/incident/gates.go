@@ -110,6 +110,8 @@ var compare = map[int]func(j *judge, r *Report, was, fix, ours *Result){
 	4: func(j *judge, _ *Report, was, fix, _ *Result) {
 		j.leaks("as it was", was, float64(was.Requests))
 		j.cured("no goroutine is left", fix)
+		j.that(fix.Facts["ends_late"] > 0, "the published fix: but while its server hangs it does not end with its context",
+			"%.0f of %d had not ended after %v", fix.Facts["ends_late"], fix.Requests, endLimit)
 	},
 	5: func(j *judge, _ *Report, was, fix, _ *Result) {
 		j.leaks("as it was", was, 0.9*float64(was.Requests))

@@ -41,13 +41,13 @@ func measures(d Duty) []measure {
 			return fmt.Sprintf("%s, %s", count(int(r.Requests)), count(int(r.Failed)))
 		}},
 		{unitOf(d) + " per second of the run", func(r *Result) string { return count(int(r.PerSecond)) }},
-		{"p50, p99, us", func(r *Result) string {
+		{"p50, p99 of " + timesOf[d.Number] + ", us", func(r *Result) string {
 			if r.P99 == 0 {
-				return "not measured"
+				return "one only"
 			}
 			return fmt.Sprintf("%s, %s", figure(r.P50), figure(r.P99))
 		}},
-		{"allocated per " + strings.TrimSuffix(unitOf(d), "s") + ": bytes, allocations", func(r *Result) string {
+		{"allocated per " + oneOf(d) + ": bytes, allocations", func(r *Result) string {
 			return fmt.Sprintf("%s, %s", figure(r.BytesEach), figure(r.AllocEach))
 		}},
 		{"the stop took, ms", func(r *Result) string {
@@ -74,6 +74,20 @@ func unitOf(d Duty) string {
 	return map[int]string{1: "checks", 2: "requests", 3: "pushes", 4: "subscriptions", 5: "beats", 6: "archives", 7: "requests"}[d.Number]
 }
 
+// timesOf is what the p50 and p99 of a duty are the times of.
+var timesOf = map[int]string{
+	1: "the time between two checks of a door", 2: "an answer", 3: "the time between two connections",
+	4: "the time from cancel to end (100,000 at most)", 5: "the time between two beats", 6: "an archive", 7: "a request",
+}
+
+// oneOf is one of them.
+func oneOf(d Duty) string {
+	if d.Number == 3 {
+		return "push"
+	}
+	return strings.TrimSuffix(unitOf(d), "s")
+}
+
 // factRow shows a fact of one duty, divided by scale if there is one.
 type factRow struct {
 	key, name string
@@ -86,7 +100,7 @@ var factRows = map[int][]factRow{
 		{key: "goroutines_in_load", name: "goroutines: most at the steady rate"},
 		{key: "goroutines_in_burst", name: "goroutines: most when 600 come at once"},
 	},
-	4: {{key: "ends_late", name: "subscriptions that did not end within 100 ms"}, {key: "end_max_ms", name: "the longest that one took to end, ms (asked for 100 at most)"}},
+	4: {{key: "ends_late", name: "subscriptions that did not end within 100 ms"}},
 	5: {{key: "beats_after_stop", name: "beats after the stop"}},
 	6: {
 		{key: "bytes", name: "archived, MiB", scale: mib},

@@ -48,10 +48,12 @@ func (o *outside) answer(a ask) (r reply) {
 			r.Text, err = o.openSilent()
 		case "silent-count":
 			r.Count = o.silent.accepted.Load()
+			r.P50, r.P99 = o.silent.gaps.quantiles()
 		case "centre":
 			r.Text, err = o.openCentre()
 		case "centre-count":
 			r.Count = o.centre.beats.Load()
+			r.P50, r.P99 = o.centre.gaps.quantiles()
 		case "journal":
 			r, err = o.copyJournal()
 		case "turn":
@@ -79,6 +81,7 @@ func (o *outside) close() {
 type silent struct {
 	listener net.Listener
 	accepted atomic.Uint64
+	gaps     gaps
 	mu       sync.Mutex
 	conns    []net.Conn
 	closed   bool
@@ -102,6 +105,7 @@ func (s *silent) run() {
 			return
 		}
 		s.accepted.Add(1)
+		s.gaps.note()
 		s.keep(c)
 	}
 }
@@ -130,6 +134,7 @@ func (s *silent) close() {
 type centre struct {
 	http  *http.Server
 	beats atomic.Uint64
+	gaps  gaps
 }
 
 const centreBody = 4 << 10
@@ -143,6 +148,7 @@ func (o *outside) openCentre() (url string, err error) {
 	body := make([]byte, centreBody)
 	c.http = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.beats.Add(1)
+		c.gaps.note()
 		_, _ = io.Copy(io.Discard, r.Body) // a beat cut short counts as well
 		_, _ = w.Write(body)
 	})} //nolint:gosec // its clients are the columns

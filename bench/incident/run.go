@@ -32,6 +32,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
+	if _, ok := dutyOf(o.Only); !ok && o.Only != 0 {
+		return nil, fmt.Errorf("there is no duty %d: name one of 1 to %d, or none for all", o.Only, len(duties()))
+	}
 	if err := enoughFiles(map[bool]uint64{false: 8192, true: 2048}[o.Short]); err != nil {
 		return nil, err
 	}

@@ -44,6 +44,7 @@ func (s *stage) archived(begin time.Time) {
 	s.look()
 	took := now().Sub(begin).Seconds()
 	s.done.Add(1)
+	s.res.P50, s.res.P99 = took*1e6, took*1e6
 	s.res.Facts["took_s"], s.res.Facts["bytes_per_s"] = took, s.res.Facts["bytes"]/took
 	s.run(300*time.Millisecond, 300*time.Millisecond)
 }

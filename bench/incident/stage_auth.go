@@ -114,7 +114,8 @@ func startAuth(s *stage) (*act, ask, error) {
 		return s.serve(&published.AuthHandler{Backend: backend, Limit: limit})
 	}
 	h, a, err := s.enter(house.Options{
-		Store: func(real actors.Store) actors.Store { return slowStore{real, backend.wait} },
+		Store:    func(real actors.Store) actors.Store { return slowStore{real, backend.wait} },
+		Deadline: limit,
 	}, 0)
 	if err != nil {
 		return nil, ask{}, err

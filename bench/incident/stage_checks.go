@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/actors"
 	"gatehouse/bench/incident/house"
 	"gatehouse/bench/incident/naive"
 	"gatehouse/bench/incident/published"
@@ -24,10 +25,12 @@ type device struct {
 	asked atomic.Uint64
 	done  *atomic.Uint64
 	hung  *atomic.Uint64
+	gaps  gaps // between two checks
 }
 
 // Check hangs until ctx ends, if it hangs.
 func (d *device) Check(ctx context.Context) error {
+	d.gaps.note()
 	if d.asked.Add(1)%hangsOneIn == 0 {
 		d.hung.Add(1)
 		<-ctx.Done()
@@ -56,6 +59,7 @@ func runChecks(s *stage) error {
 	s.res.Facts["checks_in_last_quarter"] = float64(s.done.Load() - before)
 	s.res.Facts["checks_hung"] = float64(hung.Load())
 	s.res.Failed = hung.Load()
+	s.res.P50, s.res.P99 = bank[0].gaps.quantiles()
 	s.finish(a)
 	return nil
 }
@@ -64,31 +68,33 @@ func startChecks(s *stage, bank []*device) (*act, error) {
 	period := squeeze(checkPeriod, factorChecks)
 	switch s.spec.Column {
 	case Naive:
-		m := &naive.Monitor{Devices: as[naive.Device](bank), Interval: period}
+		m := &naive.Monitor{Devices: as(bank), Interval: period}
 		m.Start()
 		return &act{stop: func() {}}, nil // it has none
 	case Published:
 		ctx, cancel := context.WithCancel(context.Background())
-		m := &published.Monitor{Devices: as[naive.Device](bank), Interval: period}
+		m := &published.Monitor{Devices: as(bank), Interval: period}
 		done := make(chan struct{})
 		spawn(func() { defer close(done); m.Run(ctx) })
 		return &act{stop: func() { cancel(); <-done }}, nil
 	}
 	if s.spec.Smuggled {
-		m := &naive.Monitor{Devices: as[naive.Device](bank), Interval: period}
+		m := &naive.Monitor{Devices: as(bank), Interval: period}
 		m.Start()
 	}
-	_, a, err := s.enter(house.Options{
-		Duty: house.Checks(as[house.Device](bank), period, squeeze(checkLimit, factorChecks)),
-	}, 0)
+	o := house.Options{Checks: actors.Checks{Every: period, Limit: squeeze(checkLimit, factorChecks)}}
+	for i, d := range bank {
+		o.Devices = append(o.Devices, actors.Device{ID: string(house.DoorID(i)), Driver: "bench", Check: d.Check})
+	}
+	_, a, err := s.enter(o, 0)
 	return a, err
 }
 
-// as are the devices in the eyes of a column.
-func as[T any](bank []*device) []T {
-	list := make([]T, len(bank))
+// as are the devices in the eyes of the other columns.
+func as(bank []*device) []naive.Device {
+	list := make([]naive.Device, len(bank))
 	for i, d := range bank {
-		list[i] = any(d).(T)
+		list[i] = d
 	}
 	return list
 }

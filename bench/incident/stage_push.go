@@ -3,6 +3,7 @@ package incident
 import (
 	"context"
 	"crypto/tls"
+	"net/url"
 	"time"
 
 	"gatehouse/bench/incident/house"
@@ -33,6 +34,7 @@ func runPush(s *stage) error {
 		return err
 	}
 	s.res.Requests, s.res.Failed = heard.Count, heard.Count // nobody was ever answered
+	s.res.P50, s.res.P99 = heard.P50, heard.P99
 	s.finish(a)
 	return nil
 }
@@ -52,10 +54,23 @@ func startPush(s *stage, addrs []string) (*act, error) {
 	}
 	var o house.Options
 	for i, addr := range addrs {
-		o.Duty = append(o.Duty, house.Beat([]string{"plain", "tls"}[i], addr, period, limit, conf, func(error) { s.done.Add(1) }))
+		link, err := s.link([]string{"plain", "tls"}[i], addr, period, limit)
+		if err != nil {
+			return nil, err
+		}
+		o.Links = append(o.Links, link)
 	}
 	_, a, err := s.enter(o, len(addrs))
 	return a, err
+}
+
+// link is the heartbeat of this house to an address.
+func (s *stage) link(id, addr string, period, limit time.Duration) (supervisor.ChildSpec, error) {
+	to, err := url.Parse(addr)
+	if err != nil {
+		return supervisor.ChildSpec{}, err
+	}
+	return house.Beat(id, to, period, limit, now, func(error) { s.done.Add(1) }), nil
 }
 
 // Duty 5 is here because it is the same link with a server that answers.
@@ -77,7 +92,7 @@ func runHeartbeat(s *stage) error {
 	if err != nil {
 		return err
 	}
-	s.res.Requests = beats.Count
+	s.res.Requests, s.res.P50, s.res.P99 = beats.Count, beats.P50, beats.P99
 	bare := a.stop
 	a.stop = func() {
 		bare()
@@ -92,22 +107,24 @@ func runHeartbeat(s *stage) error {
 	return err
 }
 
-func startHeartbeat(s *stage, url string) (*act, error) {
+func startHeartbeat(s *stage, addr string) (*act, error) {
 	period := squeeze(beatPeriod, factorHeartbeat)
 	switch s.spec.Column {
 	case Naive:
-		h := &naive.Heartbeat{URL: url, Interval: period}
+		h := &naive.Heartbeat{URL: addr, Interval: period}
 		h.Start()
 		return &act{stop: h.Stop}, nil
 	case Published:
-		h := &published.Heartbeat{URL: url, Interval: period}
+		h := &published.Heartbeat{URL: addr, Interval: period}
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
 		spawn(func() { defer close(done); h.Run(ctx) })
 		return &act{stop: func() { cancel(); <-done; h.Close() }}, nil
 	}
-	_, a, err := s.enter(house.Options{
-		Duty: []supervisor.ChildSpec{house.Beat("heartbeat", url, period, squeeze(pushLimit, factorHeartbeat), nil, func(error) { s.done.Add(1) })},
-	}, 1)
+	link, err := s.link("heartbeat", addr, period, squeeze(pushLimit, factorHeartbeat))
+	if err != nil {
+		return nil, err
+	}
+	_, a, err := s.enter(house.Options{Links: []supervisor.ChildSpec{link}}, 1)
 	return a, err
 }

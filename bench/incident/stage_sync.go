@@ -18,6 +18,7 @@ import (
 type subscriber struct {
 	begin func(id int, handle func(string)) (end func() (ended <-chan struct{}))
 	act   *act
+	ends  []float64 // how long each took, in us, as far as it was waited for
 }
 
 func runSync(s *stage) error {
@@ -38,6 +39,7 @@ func runSync(s *stage) error {
 		s.done.Add(1)
 	}
 	s.res.Requests = uint64(n)
+	s.res.P50, s.res.P99 = quantile(sub.ends, 0.5), quantile(sub.ends, 0.99)
 	s.finish(sub.act)
 	return nil
 }
@@ -79,7 +81,7 @@ func (s *stage) cycle(i int, sub *subscriber) error {
 	if !wait(end(), endLimit) {
 		s.res.Facts["ends_late"]++
 	}
-	s.res.Facts["end_max_ms"] = max(s.res.Facts["end_max_ms"], float64(now().Sub(begin).Milliseconds()))
+	sub.ends = append(sub.ends, float64(now().Sub(begin).Microseconds()))
 	if hangs || dies {
 		_, err := s.ask(ask{What: "redis-back"})
 		return err
@@ -125,14 +127,14 @@ func startSync(s *stage, addr string) (*subscriber, error) {
 
 func startHouseSync(s *stage, addr string) (*subscriber, error) {
 	var links supervisor.Ref
-	_, a, err := s.enter(house.Options{Duty: house.Subscriptions(&links)}, 1)
+	_, a, err := s.enter(house.Options{Links: house.Subscriptions(&links)}, 1)
 	if err != nil {
 		return nil, err
 	}
 	return &subscriber{
 		begin: func(id int, handle func(string)) func() <-chan struct{} {
 			name := fmt.Sprintf("s-%d", id)
-			if _, err := links.Ask(house.Subscribe(name, addr, handle), 5*time.Second); err != nil {
+			if _, err := links.Ask(house.Subscribe(name, addr, now, handle), 5*time.Second); err != nil {
 				s.res.Error = err.Error()
 			}
 			return func() <-chan struct{} {

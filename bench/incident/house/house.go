@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -23,12 +24,17 @@ import (
 type Options struct {
 	Dir   string // empty; removed by the caller
 	Doors int    // default 8
-	// Duty is what is added to the tree's edge; nil: nothing.
-	Duty []supervisor.ChildSpec
+	// Links are added to the tree, at the place of links to other systems.
+	Links []supervisor.ChildSpec
 	// Store stands before the real one, which it is given; nil: the real one.
 	Store func(actors.Store) actors.Store
 	// Chores makes what the building does at night; nil: nothing.
 	Chores func(*journal.Journal) (actors.Chores, error)
+	// Devices are checked, as often as Checks says.
+	Devices []actors.Device
+	Checks  actors.Checks
+	// Deadline is when the API answers at the latest; 0: as in the daemon.
+	Deadline time.Duration
 	// Journal is the directory of a journal that exists; "": a new one in Dir.
 	Journal string
 }
@@ -72,12 +78,13 @@ func Start(o Options) (h *House, err error) {
 	if h.Building, err = h.building(o, exec); err != nil {
 		return h, err
 	}
+	h.Building.Link(o.Links...)
 	if h.listener, err = httpapi.Listen("127.0.0.1:0"); err != nil {
 		return h, err
 	}
 	h.Addr = "http://" + h.listener.Addr().String()
-	api := httpapi.New(httpapi.Options{Building: httpapi.Of(h.Building), Clock: exec, Token: h.Token, ID: Name, Log: zerolog.Nop()})
-	return h, h.Building.Start(append(o.Duty, web(api, h.listener, exec))...)
+	api := httpapi.New(httpapi.Options{Building: httpapi.Of(h.Building), Clock: exec, Token: h.Token, ID: Name, Log: zerolog.Nop(), Deadline: o.Deadline})
+	return h, h.Building.Start(web(api, h.listener, exec))
 }
 
 func (h *House) building(o Options, exec supervisor.Executor) (*actors.Building, error) {
@@ -91,7 +98,7 @@ func (h *House) building(o Options, exec supervisor.Executor) (*actors.Building,
 	}
 	c := actors.Config{
 		Name: Name, Boot: boot, Rules: rules, Directory: people, Journal: h.Journal, Store: h.store,
-		Executor: exec, Log: zerolog.Nop(), Clock: access.ClockSynchronised,
+		Executor: exec, Log: zerolog.Nop(), Clock: access.ClockSynchronised, Devices: o.Devices,
 	}
 	c.Wiring = wire(rules)
 	if o.Store != nil {
@@ -102,6 +109,7 @@ func (h *House) building(o Options, exec supervisor.Executor) (*actors.Building,
 			return nil, err
 		}
 	}
+	c.Chores.Checks = o.Checks
 	return actors.New(c)
 }
 

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"gatehouse/edge/redis"
 	"gatehouse/supervisor"
 )
 
 // Subscriptions is a supervisor whose children each listen to event:sync for a
 // while; Subscribe makes one. ref is set to its address when the house has started.
+// In the daemon there is one such listener for ever; here one lives as long as a
+// cycle of the traffic.
 func Subscriptions(ref *supervisor.Ref) []supervisor.ChildSpec {
 	return []supervisor.ChildSpec{
 		{ID: "subscriptions", Supervisor: &supervisor.SupervisorSpec{
@@ -27,59 +28,56 @@ type desk struct{ ref *supervisor.Ref }
 
 // Start finds it.
 func (d desk) Start(c *supervisor.Context) error {
-	*d.ref = c.Lookup("building/edge/subscriptions")
+	*d.ref = c.Lookup("building/links/subscriptions")
 	return nil
 }
 
 // Receive gets nothing.
 func (desk) Receive(*supervisor.Context, any) error { return nil }
 
-// Subscribe is one that listens at addr and hands on what it hears.
-func Subscribe(id, addr string, handle func(payload string)) supervisor.StartChild {
+// Subscribe is one that listens at addr by the daemon's client and hands on what it
+// hears.
+func Subscribe(id, addr string, now func() time.Time, handle func(payload string)) supervisor.StartChild {
 	return supervisor.StartChild{ID: id, New: func() supervisor.Actor {
-		return &subscription{addr: addr, handle: handle}
+		return &subscription{handle: handle, client: redis.New(redis.Options{
+			Addr: addr, Channel: "event:sync", Limits: redis.DefaultLimits, Now: now,
+		})}
 	}}
 }
 
 type subscription struct {
-	addr   string
 	handle func(string)
 	client *redis.Client
-	sub    *redis.PubSub
 }
 
-// Start makes the client of this life and the two loops: one listens; the other
-// closes what the first one listens to, since a read ends by nothing else.
-func (s *subscription) Start(c *supervisor.Context) error {
-	s.client = redis.NewClient(&redis.Options{
-		Addr: s.addr, MaxRetries: -1, PoolSize: 1, DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second,
+// again is how long a listener that ended is left alone.
+const again = 20 * time.Millisecond
+
+// Start listens.
+func (s *subscription) Start(c *supervisor.Context) error { return s.listen(c) }
+
+func (s *subscription) listen(c *supervisor.Context) error {
+	return c.Loop("listen", func(ctx context.Context) error {
+		return s.client.Listen(ctx, func() {}, func(text string) error {
+			s.handle(text)
+			return ctx.Err()
+		})
 	})
-	s.sub = s.client.Subscribe(c.Context())
-	return errors.Join(c.Loop("listen", s.listen), c.Loop("close", s.close))
 }
 
-// Receive does without an ended loop until the link is tried again.
-func (s *subscription) Receive(_ *supervisor.Context, msg any) error {
-	if ended, ok := msg.(supervisor.LoopEnded); ok {
-		return errors.Join(errors.New("the subscription ended"), ended.Err)
+// Receive listens again after a while when the server is gone.
+func (s *subscription) Receive(c *supervisor.Context, msg any) error {
+	switch m := msg.(type) {
+	case supervisor.LoopEnded:
+		if errors.Is(m.Err, redis.ErrClosed) {
+			return m.Err
+		}
+		c.After("again", again)
+	case supervisor.Tick:
+		return s.listen(c)
 	}
 	return nil
 }
 
-func (s *subscription) listen(ctx context.Context) error {
-	if err := s.sub.Subscribe(ctx, "event:sync"); err != nil {
-		return err
-	}
-	for {
-		msg, err := s.sub.ReceiveMessage(ctx)
-		if err != nil {
-			return err
-		}
-		s.handle(msg.Payload)
-	}
-}
-
-func (s *subscription) close(ctx context.Context) error {
-	<-ctx.Done()
-	return errors.Join(s.sub.Close(), s.client.Close())
-}
+// Stop closes the connection under whatever waits on it.
+func (s *subscription) Stop(*supervisor.Context, supervisor.Reason) { s.client.Close() }
