@@ -42,9 +42,9 @@ const (
 )
 
 // RunReal soaks the daemon. An error says that it could not be measured.
-func RunReal(ctx context.Context, o Real) (*Report, error) {
-	identity, recipient, err := archive.NewKey()
-	if err != nil || identity == "" {
+func RunReal(ctx context.Context, o Real) (report *Report, err error) {
+	_, recipient, err := archive.NewKey()
+	if err != nil {
 		return nil, fmt.Errorf("a key for the archive: %w", err)
 	}
 	archived, backups := filepath.Join(o.Dir, "archive"), filepath.Join(o.Dir, "backups")
@@ -57,9 +57,18 @@ func RunReal(ctx context.Context, o Real) (*Report, error) {
 	}
 	r.o.Settle = cmp.Or(o.Settle, patience)
 	r.begin = r.clock.Now()
-	r.d, err = startDaemon(r.clock, o.Program, o.Dir, "--data", filepath.Join(o.Dir, "data"), "--speed", "3000",
-		"--seed", strconv.FormatUint(o.Seed, 10), "--archive", archived, "--recipient", recipient)
-	if err != nil {
+	if r.outside, err = openOutside(r.clock, o.Dir); err != nil {
+		return nil, fmt.Errorf("the other systems: %w", err)
+	}
+	defer func() { err = errors.Join(err, r.outside.close()) }()
+	args := []string{
+		"--data", filepath.Join(o.Dir, "data"), "--speed", "3000", "--seed", strconv.FormatUint(o.Seed, 10),
+		"--archive", archived, "--recipient", recipient, "--heartbeat", "http://" + r.outside.centre.addr(),
+	}
+	if r.outside.redis != nil {
+		args = append(args, "--redis", r.outside.redis.addr())
+	}
+	if r.d, err = startDaemon(r.clock, o.Program, o.Dir, args...); err != nil {
 		return nil, err
 	}
 	if err = r.soak(ctx); err != nil {
@@ -75,6 +84,7 @@ type realRun struct {
 	begin     time.Time
 	rand      *rand.Rand
 	d         *daemonProcess
+	outside   *outside
 	leaves    []string
 	doors     []string
 	clients   *clients
@@ -192,24 +202,37 @@ func (r *realRun) fault() {
 	switch n := r.rand.IntN(20); {
 	case n < 8:
 		what, path = "panics planted", "/panic?path="+r.leaves[r.rand.IntN(len(r.leaves))]
-	case n < 11:
+	case n < 10:
 		what, path = "dead devices", "/break?door="+door
-	case n < 17:
+	case n < 15:
 		what, path = "cards by the hundred", "/cards?n=100"
-	case n < 18:
+	case n < 16:
 		what, path = "fire alarms", "/fire"
-	case n < 19 && r.o.Freeze != nil:
-		r.freeze()
+	case n < 19:
+		r.turn()
 		return
 	default:
+		r.freeze()
 		return
 	}
 	r.done[what]++
 	r.d.tell(path)
 }
 
+// turn has the centre or Redis hang, reset its connections or answer again.
+func (r *realRun) turn() {
+	all := r.outside.both()
+	name := slices.Sorted(maps.Keys(all))[r.rand.IntN(len(all))]
+	to := way(r.rand.IntN(3))
+	all[name].turn(to)
+	r.done[name+map[way]string{passes: " answers again", hangs: " hangs", resets: " resets"}[to]]++
+}
+
 // freeze has every sync of the disk wait for a second.
 func (r *realRun) freeze() {
+	if r.o.Freeze == nil {
+		return
+	}
 	r.done["frozen disk"]++
 	r.o.Freeze(true)
 	r.clock.Wait(nil, time.Second)
@@ -218,6 +241,9 @@ func (r *realRun) freeze() {
 
 // calm has everybody wait, mends all that is broken and gives every door back.
 func (r *realRun) calm() {
+	for _, g := range r.outside.both() {
+		g.turn(passes)
+	}
 	r.d.tell("/quiet")
 	for _, door := range r.doors {
 		for _, verb := range []string{"fire-reset", "normal"} {
@@ -294,6 +320,9 @@ func (r *realRun) end() *Report {
 	}
 	if r.o.Freeze == nil {
 		report.Skipped = append(report.Skipped, "a slow disk, which needs FUSE and root")
+	}
+	if r.outside.redis == nil {
+		report.Skipped = append(report.Skipped, "Redis, which needs redis-server")
 	}
 	r.a.lines.add(line{Kind: "report", Report: report})
 	return report

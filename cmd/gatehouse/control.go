@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime"
 	"strconv"
 	"sync"
@@ -28,6 +30,8 @@ type controlFlags struct {
 	Control   string `hidden:"" placeholder:"ADDR" help:"Serve faults and the ledger at this address, host:port on loopback."`
 	Archive   string `hidden:"" placeholder:"DIR" help:"Archive each minute into this directory, in parts of 1 MB."`
 	Recipient string `hidden:"" placeholder:"age1..." help:"Whom the archive is sealed to."`
+	Heartbeat string `hidden:"" placeholder:"URL" help:"Tell there every second that the building lives."`
+	Redis     string `hidden:"" placeholder:"HOST:PORT" help:"Publish events there."`
 }
 
 // control plants faults in a demo and shows what its process owns.
@@ -52,11 +56,29 @@ func (f controlFlags) use(s *site.Site, rig *virtual.Rig) (*control, error) {
 		s.Journal.SegmentMB = 1
 		s.Archive = site.Archive{Dir: f.Archive, At: "* * * * *", Recipients: []string{f.Recipient}, RateMBPerS: 8}
 	}
+	if err := f.link(s); err != nil {
+		return nil, err
+	}
 	if f.Control == "" {
 		return nil, nil
 	}
 	l, err := httpapi.Listen(f.Control)
 	return &control{listen: l, rig: rig, site: s, armed: map[string]bool{}}, err
+}
+
+// link has the demo talk to other systems.
+func (f controlFlags) link(s *site.Site) error {
+	if f.Heartbeat != "" {
+		u, err := url.Parse(f.Heartbeat)
+		if err != nil {
+			return fmt.Errorf("--heartbeat: %w", err)
+		}
+		s.Links.Heartbeat = site.Heartbeat{URL: u, EveryS: 1}
+	}
+	if f.Redis != "" {
+		s.Links.Redis = site.Redis{Addr: f.Redis, Channel: "event:sync"}
+	}
+	return nil
 }
 
 // probe panics where that was asked for. A life may begin, or its end would be the
