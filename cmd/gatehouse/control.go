@@ -81,6 +81,15 @@ func (f controlFlags) link(s *site.Site) error {
 	return nil
 }
 
+// prober is what the building's actors are probed by, nil where nobody plants
+// faults.
+func (c *control) prober() func(path string, msg any) {
+	if c == nil {
+		return nil
+	}
+	return c.probe
+}
+
 // probe panics where that was asked for. A life may begin, or its end would be the
 // supervisor's and not the actor's.
 func (c *control) probe(path string, msg any) {
