@@ -43,7 +43,7 @@ demo: ## run a building with people in it; flags by ARGS='--http 127.0.0.1:8490'
 	@exec $(BIN)/gatehouse demo $(ARGS)
 
 .PHONY: test
-test: check-fmt vet staticcheck race sweeps fuzz-short leakprofile ## everything that CI runs
+test: check-fmt vet staticcheck race sweeps fuzz-short leakprofile soak-short ## everything that CI runs
 
 # Succeeds when Erlang's supervisor is there as code that can be compiled again.
 ERLANG_WORKS = ( command -v escript && erl -noshell -eval '\
@@ -245,6 +245,22 @@ fuzz-short:
 	@$(MAKE) fuzz FUZZ=FuzzSegment FUZZTIME=3s
 	@$(MAKE) fuzz FUZZ=FuzzImport FUZZTIME=3s
 	@$(MAKE) fuzz FUZZ=FuzzArchive FUZZTIME=3s
+
+# How long `make soak` soaks the daemon, and how many days the building in
+# virtual time.
+SOAK ?= 10m
+VIRTUAL ?= 187d
+.PHONY: soak
+soak: ## soak the daemon for 10 minutes and a building for 187 virtual days, e.g. SOAK=8h VIRTUAL=2000d
+	@go run ./cmd/gatehouse-bench soak --virtual $(VIRTUAL)
+	@SOAK=$(SOAK) go test -count=1 -v -run '^TestRealSoak$$' -timeout 0 ./bench/soak
+
+# The self-test with planted leaks is among the sweeps.
+.PHONY: soak-short
+soak-short:
+	@echo "== soak"
+	@go run ./cmd/gatehouse-bench soak --virtual 187d
+	@SOAK=60s go test -count=1 -v -run '^TestRealSoak' -timeout $(TIMEOUT) ./bench/soak
 
 .PHONY: build
 build: ## build ./bin/gatehouse, one static file

@@ -183,7 +183,7 @@ func shortFrame(frame string) string {
 func (s *allocation) measures() bool {
 	return slices.ContainsFunc([]string{"readHeap", "parseHeap", "placesOf", "parseTree", "newStock", "openFiles", "(*account)", "(*building).stock"}, func(f string) bool {
 		return s.calls("gatehouse/bench/soak." + f)
-	})
+	}) || s.calls("gatehouse/cmd/gatehouse.(*control)") || s.calls("gatehouse/edge/httpapi.PprofHandler")
 }
 
 // freeTimers counts the timers of Go's own that are no actor's, by who made them.

@@ -45,7 +45,7 @@ func (r *Report) Factor() float64 {
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "soak, %s: %s in %s (factor %.0f), %d events, seed %d\nmachine: %s\n",
-		r.Mode, span(r.Soaked), r.Took.Truncate(100*time.Millisecond), r.Factor(), r.Events, r.Seed, r.Machine)
+		r.Mode, length(r.Soaked), r.Took.Truncate(100*time.Millisecond), r.Factor(), r.Events, r.Seed, r.Machine)
 	b.WriteString("faults:")
 	for _, what := range slices.Sorted(maps.Keys(r.Faults)) {
 		fmt.Fprintf(&b, " %s %d,", what, r.Faults[what])
@@ -74,7 +74,7 @@ func (r *Report) broken(gate string) (n int) {
 	return n
 }
 
-func span(d time.Duration) string {
+func length(d time.Duration) string {
 	if d >= 48*time.Hour {
 		return fmt.Sprintf("%.1f days", d.Hours()/24)
 	}

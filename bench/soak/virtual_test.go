@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,20 @@ import (
 	"gatehouse/supervisor/sim"
 	"gatehouse/supervisor/supervisortest"
 )
+
+// How many bytes lie between two samples of the heap: finely names what little
+// leaks in days, every also counts timers but is slow, coarsely costs nothing.
+const (
+	finely   = 64
+	every    = 1
+	coarsely = 512 << 10
+)
+
+// profile sets the rate for a test.
+func profile(t *testing.T, rate int) {
+	runtime.MemProfileRate = rate
+	t.Cleanup(func() { runtime.MemProfileRate = finely })
+}
 
 // server takes connections and keeps them. An asking one gets the beginning of an
 // answer.
@@ -132,7 +147,7 @@ func TestSweepNoLeak(t *testing.T) {
 func TestSweepVirtualSoak(t *testing.T) {
 	supervisortest.Seeds(t, 1)
 	profile(t, coarsely)
-	r, err := RunVirtual(t.Context(), Virtual{Span: 7 * 24 * time.Hour, Seed: 1})
+	r, err := RunVirtual(t.Context(), Virtual{Span: 7 * 24 * time.Hour, Seed: 1, Known: []string{"runtime/pprof.profileWriter"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ Exit codes: 0 every gate holds; 1 a gate is broken; 2 it could not be measured; 
 // commands has one line for each thing that can be run.
 type commands struct {
 	Incident incidentCmd `cmd:"" help:"The seven duties of the night: as they were, as fixes were published, and in this house."`
+	Soak     soakCmd     `cmd:"" help:"A building for months of virtual time, or the daemon for minutes of real time, under traffic and faults: does it still own what it owned at the start?"`
 	Column   columnCmd   `cmd:"" hidden:"" help:"One duty in one column, as incident runs it in a process of its own: JSON lines on standard output."`
 }
 

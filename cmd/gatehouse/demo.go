@@ -18,6 +18,8 @@ type demoCmd struct {
 	HTTP  string  `name:"http" default:"127.0.0.1:8480" placeholder:"ADDR" help:"Address of the API, host:port on loopback (default: ${default})."`
 	Speed float64 `default:"60" help:"How many times faster than the clock people come and go; strike times and alarms keep their pace."`
 	Seed  uint64  `default:"1" help:"Seed of the people and of all they do."`
+
+	Faults controlFlags `embed:""`
 }
 
 // Run runs the demo until a signal.
@@ -38,6 +40,14 @@ func (c *demoCmd) Run(p *process) (err error) {
 	if err != nil {
 		return err
 	}
+	control, err := c.Faults.use(s, rig)
+	if err != nil {
+		return withCode(exitRefused, err)
+	}
+	people := demo.ChildSpec(rig, crowd)
+	if control != nil {
+		people = control.people(crowd)
+	}
 	out, colour := p.out, false
 	if f, ok := out.(*os.File); ok {
 		colour = demo.Colour(f, os.LookupEnv)
@@ -48,8 +58,8 @@ func (c *demoCmd) Run(p *process) (err error) {
 	h := &host{
 		p: p, log: p.logger(), site: s, addr: c.HTTP, data: c.Data,
 		drivers: []devices.Driver{rig.Driver()},
-		edge:    []supervisor.ChildSpec{printer.ChildSpec(), demo.ChildSpec(rig, crowd)},
-		onEvent: printer.OnEvent,
+		edge:    []supervisor.ChildSpec{printer.ChildSpec(), people},
+		onEvent: printer.OnEvent, control: control,
 		onReady: func(_ *daemon.Daemon, addr, tokenPath string) {
 			banner(out, s, addr, tokenPath)
 		},

@@ -66,6 +66,8 @@ type host struct {
 	onEvent func(access.Event)
 	onReady func(d *daemon.Daemon, addr, tokenPath string)
 
+	control *control // of a soak; nil: nobody plants faults
+
 	backupNight func(after time.Time) (time.Time, bool)
 
 	links  *links.Links
@@ -93,7 +95,7 @@ func (h *host) run() error {
 	h.limitMemory()
 	d, err := daemon.Open(daemon.Options{
 		Site: h.site, Data: data, Executor: h.exec, Drivers: h.drivers, Log: h.log,
-		AskClock: daemon.MachineClock, Boot: h.p.boot, OnEvent: h.onEvent, Bind: h.bind, Machine: machineBoot(), Limits: h.limits,
+		AskClock: daemon.MachineClock, Boot: h.p.boot, OnEvent: h.onEvent, Bind: h.bind, Machine: machineBoot(), Limits: h.limits, Probe: h.control.prober(),
 	})
 	if err != nil {
 		h.unbind()
@@ -109,6 +111,9 @@ func (h *host) run() error {
 	close(ready)
 	if d.Degraded() == nil { // else the data directory stays as it is
 		h.noteAddress()
+	}
+	if h.control != nil {
+		h.log.Info().Str("control", "http://"+h.control.listen.Addr().String()).Msg("faults may be planted")
 	}
 	h.log.Info().Str("building", h.site.Building.ID).Str("api", "http://"+h.listen.Addr().String()).
 		Str("token", tokenPath).Int("doors", len(h.site.Rules.Doors)).Msg("building runs")

@@ -43,6 +43,10 @@ func (h *host) servers(d *daemon.Daemon, ready <-chan struct{}) (children []supe
 	if h.pprof != nil {
 		children = append(children, h.server("pprof", httpapi.PprofHandler(h.site.HTTP.Hosts), h.pprof, ready))
 	}
+	if h.control != nil {
+		h.control.building = d.Building
+		children = append(children, h.server("control", h.control.handler(), h.control.listen, ready))
+	}
 	return children, tokenPath
 }
 

@@ -62,11 +62,11 @@ func (v Verdict) Part() float64 {
 
 // String is the verdict in one line.
 func (v Verdict) String() string {
+	if !v.Judged {
+		return fmt.Sprintf("about %.0f, too short to judge (%d blocks)", v.Baseline, v.Blocks)
+	}
 	word := "quiet"
-	switch {
-	case !v.Judged:
-		word = "too short to judge"
-	case v.Alarm:
+	if v.Alarm {
 		word = "GROWS"
 	}
 	return fmt.Sprintf("%s: %+.3f %% of %.0f a day, p %.3f, %d blocks", word, 100*v.Part(), v.Baseline, v.P, v.Blocks)

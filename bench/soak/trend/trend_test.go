@@ -158,7 +158,7 @@ func TestWhatTheGateFinds(t *testing.T) {
 		{"0.3 % a day, for days", 5000, 0, 0.002, trend.Options{}, 0, 0},
 		{"too short to judge", 90, 0, 5, trend.Options{}, 0, 0},
 	} {
-		got := alarms(row.n, min(1000, 100_000/row.n), row.memory, row.slope, row.o)
+		got := alarms(row.n, min(1000, 50_000/row.n), row.memory, row.slope, row.o)
 		t.Logf("%-36s %5.1f %% alarms", row.name, 100*got)
 		if got < row.least || got > row.most {
 			t.Errorf("%s: %.3f alarms, want %v to %v", row.name, got, row.least, row.most)
@@ -191,7 +191,7 @@ func TestTheNoiseOfThisMachineIsQuiet(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var samples []trend.Sample
 	hold := make([]byte, 4<<20)
-	for i := range 240 {
+	for i := range 120 {
 		churn = make([][]byte, 50+r.IntN(50))
 		for j := range churn {
 			churn[j] = make([]byte, 1+r.IntN(4096))
