@@ -96,7 +96,10 @@ func byHand(t testing.TB, f *fake, change ...func(*httpapi.Options)) (*site, *ha
 	for _, c := range change {
 		c(&o)
 	}
-	return serve(t, o), clock
+	api := httpapi.New(o)
+	s := serveAs(t, api, httpapi.ServerOptions{Clock: machine})
+	s.api = api
+	return s, clock
 }
 
 // metric is the value of a metric without labels, or with those given.
@@ -111,12 +114,10 @@ func (s *site) metric(name string) (value string) {
 	return ""
 }
 
-// idle waits until no request is under way but the one that asks.
+// idle waits until no request is under way.
 func (s *site) idle() {
 	s.t.Helper()
-	supervisortest.Eventually(s.t, machine, "no request is under way", func() bool {
-		return s.metric("gatehouse_http_requests") == "1"
-	})
+	supervisortest.Eventually(s.t, machine, "no request is under way", func() bool { return s.api.UnderWay() == 0 })
 }
 
 // gone waits until there are no other goroutines than those: a connection lingers
@@ -212,7 +213,8 @@ func TestAHandlerThatHangs(t *testing.T) {
 	}
 	s.idle()
 	same(t, "1000", s.metric("gatehouse_http_deadlines_total"))
-	same(t, 1000, len(f.commands))
+	_, commands := f.told()
+	same(t, 1000, commands)
 	same(t, 0, clock.waiting())
 	gone(t, running)
 }
@@ -369,7 +371,9 @@ func TestPanicsThatAreNotAnswered(t *testing.T) {
 		resp.Body.Close()
 		t.Errorf("answered: %s", resp.Status)
 	}
-	same(t, nil, aborts.failed)
+	s.idle()
+	failed, _ := aborts.told()
+	same(t, nil, failed)
 	f := newFake(0)
 	f.throw, f.hold = "late", make(chan struct{})
 	s, clock := byHand(t, f)
@@ -380,7 +384,8 @@ func TestPanicsThatAreNotAnswered(t *testing.T) {
 	same(t, "deadline", (<-answer).code(t))
 	f.hold <- struct{}{}
 	s.idle()
-	same(t, []string{"1 of POST /api/lockdown: panic: late"}, f.failed)
+	failed, _ = f.told()
+	same(t, []string{"1 of POST /api/lockdown: panic: late"}, failed)
 }
 
 // A stream has no deadline and takes nobody's place, and there are as many as
@@ -532,7 +537,8 @@ func TestClientsThatMisbehave(t *testing.T) {
 			supervisortest.Eventually(t, machine, "no deadline waits", func() bool { return clock.waiting() == 0 })
 			gone(t, running)
 			same(t, http.StatusOK, s.get("/api/doors").status)
-			same(t, nil, f.failed)
+			failed, _ := f.told()
+			same(t, nil, failed)
 		})
 	}
 }

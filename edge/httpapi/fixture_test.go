@@ -161,6 +161,13 @@ func (f *fake) NoteRequestFailed(detail string, count uint64) {
 	f.failed = append(f.failed, fmt.Sprintf("%d of %s", count, detail))
 }
 
+// told is what NoteRequestFailed was, and how many commands came.
+func (f *fake) told() (failed []string, commands int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failed, len(f.commands)
+}
+
 func (f *fake) Links() []actors.LinkStatus {
 	lag := uint64(3)
 	return []actors.LinkStatus{{Name: "redis", State: actors.LinkDown, LastError: "refused", Lag: &lag}}
@@ -209,6 +216,7 @@ type site struct {
 	cancel context.CancelFunc
 	served chan error
 	drain  chan error
+	api    *httpapi.API // of byHand
 }
 
 func optionsFor(b httpapi.Building) httpapi.Options {
