@@ -59,10 +59,14 @@ func TestTheCursor(t *testing.T) {
 	h.sim.Advance(time.Second)
 	h.wants("without a cursor", "gap 1+6 new_link")
 	h.b.add(1)
-	h.sim.Advance(time.Second)
+	h.sim.Advance(300 * time.Millisecond) // too soon for the cursor to be written down again
 	h.wants("and then", "e7")
+	h.stop() // writes it
+	h.start(onlyRedis)
+	h.sim.Advance(time.Minute)
+	h.wants("nothing twice after a stop in order")
 	h.stop()
-	if h.chat.closed != 3 {
+	if h.chat.closed != 4 {
 		t.Errorf("closed %d times", h.chat.closed)
 	}
 }
