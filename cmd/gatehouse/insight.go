@@ -27,20 +27,20 @@ type insight struct {
 
 // limitMemory sets the limit of Go's memory, before anything is opened.
 func (h *host) limitMemory() {
-	m := limits.SetMemory(os.Getenv("GOMEMLIMIT"), h.site.Memory.LimitMB, os.DirFS("/"))
-	log := h.log.Info().Int64("bytes", m.Bytes).Str("from", m.From)
-	if m.Bytes == 0 {
-		log.Msg("memory has no limit")
-	} else {
-		log.Msg("memory limit")
-	}
+	h.memory = limits.SetMemory(os.Getenv("GOMEMLIMIT"), h.site.Memory.LimitMB, os.DirFS("/"))
 	h.limits = limits.New(limits.Options{
-		Data: h.data, Building: h.site.Building.ID, Memory: m, Now: h.exec.Now, Read: limits.Read,
+		Data: h.data, Building: h.site.Building.ID, Memory: h.memory, Now: h.exec.Now, Read: limits.Read,
 	})
 }
 
-// look makes what looks into the daemon.
+// look makes what looks into the daemon, which is not refused any more: a refusal is
+// one line.
 func (h *host) look(d *daemon.Daemon) insight {
+	told := "memory limit"
+	if h.memory.Bytes == 0 {
+		told = "memory has no limit"
+	}
+	h.log.Info().Int64("bytes", h.memory.Bytes).Str("from", h.memory.From).Msg(told)
 	if err := h.limits.Load(d.Degraded()); err != nil {
 		h.log.Error().Err(err).Msg("thresholds")
 	}

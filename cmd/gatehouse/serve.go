@@ -71,6 +71,7 @@ type host struct {
 	backupNight func(after time.Time) (time.Time, bool)
 
 	links  *links.Links
+	memory limits.Memory
 	limits *limits.Limits
 	exec   *supervisor.Real
 	listen net.Listener
