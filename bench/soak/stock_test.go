@@ -108,6 +108,7 @@ var keptForTest [][]byte
 
 //go:noinline
 func keepForTest() {
+	keptForTest = nil
 	for range 1000 {
 		keptForTest = append(keptForTest, make([]byte, 1000))
 	}

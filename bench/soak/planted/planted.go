@@ -167,8 +167,11 @@ func (b *bodies) fetch() (any, error) {
 
 type session struct{ buffer [4096]byte }
 
-// Receive does nothing.
-func (*session) Receive(*supervisor.Context, any) error { return nil }
+// Receive counts.
+func (s *session) Receive(*supervisor.Context, any) error {
+	s.buffer[0]++
+	return nil
+}
 
 func newSession() supervisor.Actor { return &session{} }
 
