@@ -40,8 +40,8 @@ type growth struct {
 // CommitPrepared, while the group before it is being written: so a writer with a
 // queue keeps the disk and the processor busy at once. It only saves time: a group
 // that cannot go where it was meant to, because the one before failed, held repeats
-// or ended a segment, is encoded anew. One Prepare at a time, of a Batch that is not
-// being committed.
+// or ended a segment, is encoded anew. Nobody else uses the Batch until it is
+// committed; another one may be prepared or committed meanwhile.
 func (j *Journal) Prepare(b *Batch, events []access.Event) {
 	if b.hold(events); len(events) > MaxBatch {
 		return

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/rs/zerolog"
@@ -22,9 +23,7 @@ type liveJournal struct {
 	stamp  func(*access.Event)
 	log    zerolog.Logger
 
-	preparing sync.Mutex
-	batches   [2]journal.Batch // one is committed, one is got ready
-	turn      int
+	spare atomic.Pointer[journal.Batch] // that nobody uses
 
 	mu     sync.Mutex
 	damage error           // that was set aside in this life
@@ -50,16 +49,19 @@ func (l *liveJournal) note(damage error) {
 
 var _ actors.Preparer = (*liveJournal)(nil)
 
-// Prepare gets the batch behind the one under way ready.
+// Prepare gets the batch behind the one under way ready. Whoever has a batch has it
+// alone until it is committed, also beside a task of a life that is over and begins
+// late.
 func (l *liveJournal) Prepare(events []access.Event) (commit func() error) {
-	if !l.preparing.TryLock() {
-		return nil // that of a life which is over still runs
+	b := l.spare.Swap(nil)
+	if b == nil {
+		b = &journal.Batch{}
 	}
-	defer l.preparing.Unlock()
-	b := &l.batches[l.turn%2]
-	l.turn++
 	l.Journal.Prepare(b, events)
-	return func() error { return l.CommitPrepared(b) }
+	return func() error {
+		defer l.spare.Store(b)
+		return l.CommitPrepared(b)
+	}
 }
 
 // Read reads events from disk.
