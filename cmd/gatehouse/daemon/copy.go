@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gatehouse/persistence/journal"
+	"gatehouse/persistence/store"
 )
 
 // CopyStore writes a snapshot of the store to a new file at path, beside whatever
@@ -12,7 +13,7 @@ func (d *Daemon) CopyStore(path string, now time.Time) error {
 	if d.store == nil {
 		return absent{d.storeErr}.err()
 	}
-	return d.store.current().CopyTo(path, now)
+	return d.store.change(func(s *store.Store) error { return s.CopyTo(path, now) })
 }
 
 // Cursors say where the journal is.

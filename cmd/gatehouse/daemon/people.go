@@ -62,17 +62,11 @@ func (d *Daemon) RecordOwed() error {
 	if d.store == nil {
 		return nil // whatever it owes, the next start with a store finds
 	}
-	s, err := d.store.sound()
-	if err != nil {
+	var events []access.Event
+	err := d.store.change(func(s *store.Store) (err error) {
+		events, err = d.recordOwed(s)
 		return err
-	}
-	if d.journal == nil {
-		if owed, err := s.Pending(); err != nil || len(owed) == 0 {
-			return err
-		}
-		return fmt.Errorf("changes of rules or people wait for the journal: %w", absent{d.journalErr}.err())
-	}
-	events, err := RecordChanges(s, d.journal.Commit, d.clock())
+	})
 	if len(events) > 0 {
 		d.Building.Grown()
 	}
@@ -82,4 +76,14 @@ func (d *Daemon) RecordOwed() error {
 		}
 	}
 	return err
+}
+
+func (d *Daemon) recordOwed(s *store.Store) ([]access.Event, error) {
+	if d.journal != nil {
+		return RecordChanges(s, d.journal.Commit, d.clock())
+	}
+	if owed, err := s.Pending(); err != nil || len(owed) == 0 {
+		return nil, err
+	}
+	return nil, fmt.Errorf("changes of rules or people wait for the journal: %w", absent{d.journalErr}.err())
 }
