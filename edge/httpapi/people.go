@@ -43,7 +43,7 @@ type PeopleStatus struct {
 	Mistakes []Mistake     `json:"mistakes,omitempty"` // nothing is imported
 	More     int           `json:"more_mistakes,omitempty"`
 	Unknown  bool          `json:"unknown,omitempty"` // nobody has the id that was to be erased
-	Error    string        `json:"error,omitempty"`   // nothing is changed
+	Error    string        `json:"error,omitempty"`   // nothing is changed, unless it says so
 	// Unrecorded says why the journal does not have the change yet; it will.
 	Unrecorded string `json:"unrecorded,omitempty"`
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -74,6 +75,7 @@ func (s *Service) Status() httpapi.PeopleStatus {
 // begin asks the actor for a change: to import what was uploaded, or to erase.
 type begin struct {
 	erase access.CardholderID // "": an import
+	file  *os.File            // of an import; without a name
 	at    time.Time
 }
 
@@ -82,21 +84,19 @@ func (s *Service) Import(file io.Reader, size int64) (number uint64, err error) 
 	if err := s.reserve(); err != nil {
 		return 0, err
 	}
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.uploading = false
-		if err != nil {
-			_ = os.Remove(s.upload()) // the next upload, or the next start, tries again
-		}
-	}()
-	if err := s.room(size); err != nil {
+	defer s.uploaded()
+	most, err := s.room(size)
+	if err != nil {
 		return 0, err
 	}
-	if err := s.keep(file); err != nil {
-		return 0, fmt.Errorf("the file cannot be kept: %w", err)
+	kept, err := s.keep(file, most)
+	if err != nil {
+		return 0, err
 	}
-	return s.begin(begin{at: s.o.Executor.Now()})
+	if number, err = s.begin(begin{file: kept, at: s.o.Executor.Now()}); err != nil {
+		_ = kept.Close() // nobody reads it
+	}
+	return number, err
 }
 
 // Erase begins to erase a person. The site file would bring back whom it names.
@@ -107,15 +107,9 @@ func (s *Service) Erase(id access.CardholderID) (number uint64, err error) {
 	if err := s.reserve(); err != nil {
 		return 0, err
 	}
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.uploading = false
-	}()
+	defer s.uploaded()
 	return s.begin(begin{erase: id, at: s.o.Executor.Now()})
 }
-
-func (s *Service) upload() string { return filepath.Join(s.o.Data, daemon.UploadFile) }
 
 // reserve keeps others away until the change is begun.
 func (s *Service) reserve() error {
@@ -131,39 +125,62 @@ func (s *Service) reserve() error {
 	return nil
 }
 
-// room refuses a file that the disk has no room for: the journal shares it. An import
-// writes the file, its rows sorted, and a new store.
-func (s *Service) room(size int64) error {
+func (s *Service) uploaded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.uploading = false
+}
+
+// room says how many bytes a file may have, and refuses one that the disk has no room
+// for: the journal shares it. An import writes the file, its rows sorted, and a new
+// store.
+func (s *Service) room(size int64) (most int64, err error) {
 	const times, spare = 5, 64 << 20
 	free, err := s.o.FreeBytes(s.o.Data)
 	if errors.Is(err, errors.ErrUnsupported) {
-		return nil
+		return math.MaxInt64 - 1, nil
 	}
 	if err != nil {
-		return fmt.Errorf("how much room there is cannot be told: %w", err)
+		return 0, fmt.Errorf("how much room there is cannot be told: %w", err)
 	}
-	need := max(0, size)*times + spare
+	rest := int64(spare)
 	if db, err := os.Stat(filepath.Join(s.o.Data, store.FileName)); err == nil {
-		need += 2 * db.Size()
+		rest += 2 * db.Size()
 	}
-	if free < need {
-		return fmt.Errorf("%w: %d MB are free, the import may take %d MB", httpapi.ErrNoRoom, free>>20, need>>20)
+	if need := max(0, size)*times + rest; free < need {
+		return 0, fmt.Errorf("%w: %d MB are free, the import may take %d MB", httpapi.ErrNoRoom, free>>20, need>>20)
 	}
-	return nil
+	return (free - rest) / times, nil
 }
 
-// keep writes the file down; it need not outlive a power cut.
-func (s *Service) keep(file io.Reader) error {
-	// Never into a file that an import which hangs may still be reading.
-	if err := os.Remove(s.upload()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+// keep writes the file down. It has no name, so that nothing is left of it however
+// this process ends, and nobody else's import reads it.
+func (s *Service) keep(file io.Reader, most int64) (kept *os.File, err error) {
+	path := filepath.Join(s.o.Data, daemon.UploadFile)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the file cannot be kept: %w", err)
 	}
-	f, err := os.OpenFile(s.upload(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	kept, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("the file cannot be kept: %w", err)
 	}
-	_, err = io.Copy(f, file)
-	return errors.Join(err, f.Close())
+	err = os.Remove(path)
+	var n int64
+	if err == nil {
+		n, err = io.Copy(kept, io.LimitReader(file, most+1))
+	}
+	if err == nil {
+		_, err = kept.Seek(0, io.SeekStart)
+	}
+	switch {
+	case err != nil:
+		err = fmt.Errorf("the file cannot be kept: %w", err)
+	case n > most:
+		err = fmt.Errorf("%w for a file of more than %d MB", httpapi.ErrNoRoom, most>>20)
+	default:
+		return kept, nil
+	}
+	return nil, errors.Join(err, kept.Close())
 }
 
 func (s *Service) begin(b begin) (number uint64, err error) {
@@ -215,6 +232,7 @@ func (a *actor) Receive(c *supervisor.Context, msg any) error {
 	case begin:
 		err := c.Task(changeTask, 0, func(ctx context.Context) (any, error) { return a.make(ctx, m) })
 		if a.changes = err == nil; !a.changes {
+			m.forget()
 			a.ended(httpapi.PeopleStatus{}, err)
 		}
 	case supervisor.Tick:
@@ -227,13 +245,23 @@ func (a *actor) Receive(c *supervisor.Context, msg any) error {
 		a.changes = false
 		end, _ := m.Value.(httpapi.PeopleStatus)
 		a.ended(end, m.Err)
-		if end.Unrecorded != "" {
+		switch {
+		case end.Unrecorded != "":
 			c.After(owedTimer, again)
+		case m.Err != nil: // it may be made all the same, but for its last step
+			return a.record(c)
 		}
 	default:
 		return fmt.Errorf("nobody sends the actor of people a %T", m)
 	}
 	return nil
+}
+
+// forget gives the file of an import back.
+func (b begin) forget() {
+	if b.file != nil {
+		_ = b.file.Close() // it was only read
+	}
 }
 
 func (a *actor) record(c *supervisor.Context) error {
@@ -274,6 +302,7 @@ func (s *Service) tell() error {
 
 // make makes a change, then tells the journal.
 func (s *Service) make(ctx context.Context, b begin) (end httpapi.PeopleStatus, err error) {
+	defer b.forget()
 	if !s.making.TryLock() {
 		return end, errHangs
 	}
@@ -285,7 +314,7 @@ func (s *Service) make(ctx context.Context, b begin) (end httpapi.PeopleStatus, 
 			return httpapi.PeopleStatus{Unknown: errors.Is(err, store.ErrUnknown)}, err
 		}
 		end.Erased = &httpapi.ErasedReport{Credentials: n}
-	} else if end, err = s.importFile(ctx, by); err != nil {
+	} else if end, err = s.importFile(ctx, b.file, by); err != nil {
 		return end, err
 	}
 	if err := s.o.Source.RecordOwed(); err != nil {
@@ -294,15 +323,7 @@ func (s *Service) make(ctx context.Context, b begin) (end httpapi.PeopleStatus, 
 	return end, nil
 }
 
-func (s *Service) importFile(ctx context.Context, by store.Author) (end httpapi.PeopleStatus, err error) {
-	f, err := os.Open(s.upload())
-	if err != nil {
-		return end, err
-	}
-	defer func() { _ = f.Close() }() // opened for reading
-	if err := os.Remove(s.upload()); err != nil {
-		return end, err
-	}
+func (s *Service) importFile(ctx context.Context, f io.Reader, by store.Author) (end httpapi.PeopleStatus, err error) {
 	r, err := s.o.Source.ImportPeople(ctx, f, store.ImportOptions{Author: by, Progress: s.progress})
 	if mistakes, ok := errors.AsType[*store.Mistakes](err); ok {
 		for _, m := range mistakes.List {

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gatehouse/access"
+	"gatehouse/cmd/gatehouse/daemon"
 	"gatehouse/edge/httpapi"
 	"gatehouse/persistence/store"
 	"gatehouse/supervisor"
@@ -25,6 +26,7 @@ import (
 type source struct {
 	s      *store.Store
 	before func() // each change
+	half   error  // what an import says that is made
 	broken error  // of the journal
 	told   []store.Change
 }
@@ -33,7 +35,8 @@ func (s *source) ImportPeople(ctx context.Context, file io.Reader, o store.Impor
 	if s.before != nil {
 		s.before()
 	}
-	return s.s.Import(ctx, file, o)
+	r, err := s.s.Import(ctx, file, o)
+	return r, errors.Join(err, s.half)
 }
 
 func (s *source) ErasePerson(ctx context.Context, id access.CardholderID, by store.Author) (int, error) {
@@ -109,7 +112,7 @@ func (o *office) is(want httpapi.PeopleStatus) {
 	if diff := cmp.Diff(want, o.service.Status(), cmpopts.IgnoreFields(httpapi.PeopleStatus{}, "Began", "Stage", "Done")); diff != "" {
 		o.t.Error(diff)
 	}
-	if _, err := os.Stat(o.service.upload()); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(o.dir, daemon.UploadFile)); !errors.Is(err, fs.ErrNotExist) {
 		o.t.Error("an uploaded file is left")
 	}
 }
@@ -180,7 +183,11 @@ func TestUploadsThatFail(t *testing.T) {
 	if err != nil || string(before) != string(after) {
 		t.Errorf("the store was changed, %v", err)
 	}
-	o.free = 1 << 40
+	o.free = 64<<20 + 2*int64(len(before)) + 5*int64(len(two))
+	if _, err := o.service.Import(strings.NewReader(two+"p3"), -1); !errors.Is(err, httpapi.ErrNoRoom) {
+		t.Errorf("of unknown length: %v", err)
+	}
+	o.is(httpapi.PeopleStatus{})
 	if n, err := o.imports(two); n != 1 || err != nil {
 		t.Errorf("and then: %d, %v", n, err)
 	}
@@ -267,4 +274,44 @@ func TestAChangeThatHangsOrPanics(t *testing.T) {
 	if s := o.service.Status(); s.Import == nil {
 		t.Errorf("and then: %+v", s)
 	}
+}
+
+// A change whose last step failed is made all the same: the journal is told.
+func TestAChangeThatIsMadeButForItsLastStep(t *testing.T) {
+	o := newOffice(t)
+	o.start()
+	o.source.half = errors.New("the store is changed, but not its boot image")
+	if _, err := o.imports(two); err != nil {
+		t.Fatal(err)
+	}
+	o.is(httpapi.PeopleStatus{Number: 1, Change: "import", Error: o.source.half.Error()})
+	if len(o.source.told) != 1 {
+		t.Errorf("the journal was told %d times", len(o.source.told))
+	}
+}
+
+// A file has no name while it is on its way, so that nothing can be left of it.
+func TestAnUploadHasNoName(t *testing.T) {
+	o := newOffice(t)
+	o.start()
+	parts := 0
+	file := watch{from: strings.NewReader(two), seen: func() {
+		parts++
+		if _, err := os.Stat(filepath.Join(o.dir, daemon.UploadFile)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("it has one: %v", err)
+		}
+	}}
+	if _, err := o.service.Import(&file, -1); err != nil || parts == 0 {
+		t.Errorf("%d parts, %v", parts, err)
+	}
+}
+
+type watch struct {
+	from io.Reader
+	seen func()
+}
+
+func (w *watch) Read(b []byte) (int, error) {
+	w.seen()
+	return w.from.Read(b)
 }
