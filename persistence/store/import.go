@@ -75,7 +75,7 @@ func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (Repor
 		})
 	})
 	if errors.Is(err, errUnchanged) {
-		b.report.Version, err = now.meta.Version, nil
+		b.report.Version, err = now.meta.Version, s.owedImage()
 	}
 	return b.report, err
 }
@@ -86,6 +86,14 @@ func (s *Store) now() (contents, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.all, s.mayChange()
+}
+
+// owedImage replaces the boot image if a change before could not: whoever tries that
+// change again finds it made.
+func (s *Store) owedImage() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.replaceImage()
 }
 
 // damagedUnless is what an error while people are read means: damage, unless the
@@ -181,6 +189,9 @@ func (s *Store) Erase(ctx context.Context, id access.CardholderID, by Author) (c
 		return 0, s.damagedUnless(ctx, err)
 	}
 	if len(erased) == 0 {
+		if err := s.owedImage(); err != nil {
+			return 0, err
+		}
 		return 0, fmt.Errorf("%w: %q; nothing is changed", ErrUnknown, id)
 	}
 	gone := draft{ids: erased[:min(len(erased), maxNamed)], count: len(erased)}

@@ -288,6 +288,46 @@ func TestPendingChanges(t *testing.T) {
 	}
 }
 
+// A change that was made without its boot image is completed by trying it again: else
+// the image would keep the values of somebody who is erased.
+func TestTryingAgainMakesTheImage(t *testing.T) {
+	const text = "id,name\np7,Hildegard\n"
+	dir := t.TempDir()
+	s := open(t, dir)
+	take(t, s)
+	inImage := func() bool {
+		image, err := os.ReadFile(s.image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Contains(image, []byte("Hildegard"))
+	}
+	for _, c := range []struct {
+		change func() error
+		again  error
+	}{
+		{func() error {
+			_, err := s.Import(t.Context(), strings.NewReader(text), ImportOptions{Author: author})
+			return err
+		}, nil},
+		{func() error { _, err := s.Erase(t.Context(), "p7", author); return err }, ErrUnknown},
+	} {
+		was := inImage()
+		s.step = (&failAt{n: 6}).step // the sync of the image
+		for range 2 {
+			if err := c.change(); !errors.Is(err, errStep) || inImage() != was {
+				t.Fatalf("%v, in the image: %v", err, inImage())
+			}
+			s.step = (&failAt{n: 1}).step // nothing but the image is to be made
+		}
+		s.step = nil
+		if err := c.change(); !errors.Is(err, c.again) || inImage() == was {
+			t.Errorf("again: %v, in the image: %v", err, inImage())
+		}
+	}
+	_ = s.Close()
+}
+
 // Whichever step of an import fails, the store is the old one or the new one, and
 // says which.
 func TestImportIsAtomic(t *testing.T) {
