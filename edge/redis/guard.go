@@ -12,10 +12,14 @@ const (
 	maxText  = 64 << 10 // bytes of a text or a line
 	maxItems = 1024     // of a list
 	maxDepth = 8        // of lists in lists
+	// maxReply is what a whole reply has at most, in bytes: lists of lists of texts
+	// multiply, and the library keeps a reply until it is complete.
+	maxReply = 2 * maxText
 )
 
 var (
 	errOversized = fmt.Errorf("the server sent a text of more than %d bytes", maxText)
+	errEndless   = fmt.Errorf("the server sent a reply of more than %d bytes", maxReply)
 	errNonsense  = errors.New("the server does not speak Redis's protocol")
 )
 
@@ -38,6 +42,7 @@ type scan struct {
 	line  []byte // of a reply that is not complete, without its end
 	skip  int    // bytes of a text that are still to come, its line end included
 	lists []int  // items that are still to come, of each list that is open
+	size  int    // bytes of the reply so far
 	err   error
 }
 
@@ -48,12 +53,11 @@ func (s *scan) whole() bool { return len(s.line) == 0 && s.skip == 0 && len(s.li
 func (s *scan) take(b []byte) error {
 	for len(b) > 0 && s.err == nil {
 		if s.skip > 0 {
-			n := min(s.skip, len(b))
-			b = b[n:]
-			if s.skip -= n; s.skip == 0 {
-				s.item()
-			}
+			b = b[s.more(b):]
 			continue
+		}
+		if s.grow(1); s.err != nil {
+			break
 		}
 		if b[0] == '\n' {
 			s.err = s.header()
@@ -64,6 +68,23 @@ func (s *scan) take(b []byte) error {
 		b = b[1:]
 	}
 	return s.err
+}
+
+// more skips as much of a text as there is, and says how much that was.
+func (s *scan) more(b []byte) int {
+	n := min(s.skip, len(b))
+	s.grow(n)
+	if s.skip -= n; s.skip == 0 {
+		s.item()
+	}
+	return n
+}
+
+// grow counts bytes of a reply.
+func (s *scan) grow(n int) {
+	if s.size += n; s.size > maxReply {
+		s.err = errEndless
+	}
 }
 
 // header takes a complete line.
@@ -124,6 +145,7 @@ func (s *scan) item() {
 		}
 		s.lists = s.lists[:top]
 	}
+	s.size = 0
 }
 
 // number reads a length; none: it is -1, for a value that is not there.
