@@ -157,9 +157,10 @@ func (b *Building) fatal(r supervisor.Reason) {
 }
 
 // noteRuntime makes events of what the runtime tells. It is called on whatever
-// goroutine it happens on.
+// goroutine it happens on. Events go to other systems, so they say of what was thrown
+// only what cannot be about a person; the tree and the log tell all of it.
 func (b *Building) noteRuntime(e supervisor.Event) {
-	detail := e.Path + ": " + e.Reason.String()
+	detail := e.Path + ": " + ending(e.Reason)
 	switch e.Kind {
 	case supervisor.EventCrashed, supervisor.EventSlow:
 		b.reports.add(e)

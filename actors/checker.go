@@ -165,7 +165,7 @@ func clipped(err error) string {
 	if len(text) > maxErrorText {
 		text = text[:maxErrorText] + "..."
 	}
-	return strings.ToValidUTF8(text, "?") // drivers hand on what hardware says
+	return oneLine(strings.ToValidUTF8(text, "?")) // drivers hand on what hardware says
 }
 
 // checker is the actor of all health checks. Each device has its own instant

@@ -115,6 +115,24 @@ var faults = map[string]struct {
 	}, actors.DeviceOK, "", nil},
 }
 
+// What a driver says is cut at a letter and has nothing in it that moves a terminal.
+func TestWhatACheckSaysIsOneLine(t *testing.T) {
+	k := newClinic(t, sim.Options{}, "ill")
+	k.does["ill"] = func(context.Context) error { return errors.New("\x1b[2Ja\n" + strings.Repeat("ä", 200)) }
+	k.start()
+	k.sim.Advance(every)
+	bad := k.all(access.KindDeviceDegraded)
+	if len(bad) != 1 {
+		t.Fatalf("%d events", len(bad))
+	}
+	for _, text := range []string{k.device("ill").LastError, bad[0].Detail} {
+		if !utf8.ValidString(text) || strings.ContainsAny(text, "\x1b\n") || len(text) > 300 {
+			t.Errorf("%d bytes: %q", len(text), text)
+		}
+	}
+	k.stopClean()
+}
+
 // Each fault of a check is that device's own: it is named once, its neighbour is
 // checked as before, doors answer, and it ends when the fault does.
 func TestFaultsOfChecks(t *testing.T) {

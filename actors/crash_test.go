@@ -255,3 +255,42 @@ func TestACardThatCrashesADoorHarmsOnlyThatDoor(t *testing.T) {
 	t.Logf("failed at %d of %d cards", failed, shown)
 	h.stopClean()
 }
+
+// What a panic or an error said may be about a person, and events and the building's
+// health go to other systems: neither has any of it. The control is the tree, which
+// stays on the machine.
+func TestWhatWasThrownGoesNowhere(t *testing.T) {
+	const secret = "card 4711 of Ada Adler"
+	for name, crash := range map[string]func() error{
+		"panic": func() error { panic(secret) },
+		"error": func() error { return errors.New(secret) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, 1, sim.New(1, sim.Options{}))
+			h.startWith(supervisor.ChildSpec{ID: "careless", New: func() supervisor.Actor { return careless{crash} }})
+			h.sim.Advance(time.Minute)
+			if !strings.Contains(h.b.Tree().String(), secret) || !h.has(access.KindActorRestarted) || !h.has(access.KindActorFailed) {
+				t.Fatalf("it did not fail: this test proves nothing\n%v", h.b.Tree())
+			}
+			for _, e := range append(h.all(access.KindActorRestarted), h.all(access.KindActorFailed)...) {
+				if !strings.HasPrefix(e.Detail, actors.Root+"/edge/careless: "+name+": ") || strings.Contains(e.Detail, "4711") {
+					t.Errorf("an event says %q", e.Detail)
+				}
+			}
+			if got := h.b.Health().Degraded; !slices.Equal(got, []string{actors.Root + "/edge/careless failed: " + name}) {
+				t.Errorf("health says %q", got)
+			}
+			h.stopClean()
+		})
+	}
+}
+
+// careless ends each of its lives.
+type careless struct{ crash func() error }
+
+func (careless) Start(c *supervisor.Context) error {
+	c.After("crash", time.Millisecond)
+	return nil
+}
+
+func (a careless) Receive(*supervisor.Context, any) error { return a.crash() }

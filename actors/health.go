@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"strings"
 	"sync"
 
 	"gatehouse/supervisor"
@@ -91,10 +92,13 @@ func (h *health) list() (wrong []string) {
 	return wrong
 }
 
-// failures are the places of the tree that are beyond their budget.
+// failures are the places of the tree that are beyond their budget, and whether it
+// was by a panic or an error. What that said, the tree tells: this text goes to other
+// systems.
 func failures(t supervisor.Tree) (wrong []string) {
 	if t.State == supervisor.StateFailed {
-		wrong = append(wrong, t.Path+" failed: "+t.LastReason)
+		how, _, _ := strings.Cut(t.LastReason, ": ")
+		wrong = append(wrong, t.Path+" failed: "+how)
 	}
 	for _, c := range t.Children {
 		wrong = append(wrong, failures(c)...)

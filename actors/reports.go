@@ -62,6 +62,17 @@ func (b *Building) Reports() []Report {
 
 var digits = regexp.MustCompile(`[0-9]+`)
 
+// ending is how a life ended, without values.
+func ending(r supervisor.Reason) string {
+	if r.Err == nil && r.Value == nil {
+		return r.Kind.String()
+	}
+	return r.Kind.String() + ": " + whatOf(r)
+}
+
+// Thrown says what a panic threw, without its values.
+func Thrown(v any) string { return whatOf(supervisor.Reason{Value: v}) }
+
 // whatOf says what ended a life by types alone, and by the words of Go's runtime
 // and of the system, which know nothing of people.
 func whatOf(r supervisor.Reason) (what string) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"gatehouse/actors"
 )
 
 // crashPeriod is how long the panics of one route are one event and one line in
@@ -88,7 +90,7 @@ func (a *API) crashed(r *http.Request, v any, stack []byte) {
 	}
 	text := panicText(v)
 	if len(text) > maxPanicText {
-		text = text[:maxPanicText] + "..."
+		text = strings.ToValidUTF8(text[:maxPanicText], "") + "..."
 	}
 	text = strings.ToValidUTF8(text, "?")
 	if len(stack) > maxStack {
@@ -96,7 +98,8 @@ func (a *API) crashed(r *http.Request, v any, stack []byte) {
 	}
 	a.o.Log.Error().Str("method", method).Str("route", route).Str("panic", text).Uint64("times", n).
 		Str("stack", string(stack)).Msg("a request ended in a panic")
-	a.o.Building.NoteRequestFailed(method+" "+route+": panic: "+text, n)
+	// The event goes to other systems, and what was thrown may be about a person.
+	a.o.Building.NoteRequestFailed(method+" "+route+": panic: "+actors.Thrown(v), n)
 }
 
 // panicText is what was thrown. A value whose own methods panic has no text.
