@@ -88,6 +88,13 @@ func carried(req Request) Decision {
 	return d
 }
 
+// Denied is the decision about a request that nothing else decides any more.
+func (req Request) Denied(why Reason) Decision {
+	d := carried(req)
+	d.Reason = why
+	return d
+}
+
 func (d Decision) granted(by Reason) Decision {
 	d.Verdict, d.Reason = Granted, by
 	return d

@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -64,11 +66,15 @@ func (l *logic) contact() access.Contact {
 	return access.ContactClosed
 }
 
-// Stop cancels a release that still waits.
+// Stop cancels a release that still waits, and denies the cards about which nothing
+// is decided yet: none goes without a record.
 func (l *logic) Stop(c *supervisor.Context, why supervisor.Reason) {
 	reason := access.ReasonRestart
 	if why.Kind == supervisor.ExitShutdown {
 		reason = access.ReasonStop
+	}
+	for _, id := range slices.Sorted(maps.Keys(l.asks)) {
+		l.step(c, access.Decided{Decision: l.asks[id].request.Denied(reason)})
 	}
 	l.step(c, access.Ending{Reason: reason})
 }

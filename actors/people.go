@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -97,17 +98,24 @@ func (p *people) done(c *supervisor.Context, end supervisor.TaskDone) {
 	p.slots[i] = slot{}
 	a, _ := end.Value.(answer)
 	c.Send(m.from, found{m.id, a.person, a.known, end.Err})
-	p.state(end.Err)
+	p.state(cmp.Or(end.Err, p.hung(c.Now())))
 }
 
-// stalled raises the alarm while a lookup hangs; the next one that works ends it.
+// stalled raises the alarm while a lookup hangs. Others that work do not end it: it
+// has one of the few places.
 func (p *people) stalled(now time.Time) {
+	if err := p.hung(now); err != nil {
+		p.state(err)
+	}
+}
+
+func (p *people) hung(now time.Time) error {
 	for _, s := range p.slots {
 		if still := now.Sub(s.since); s.busy && still >= stallLimit {
-			p.state(fmt.Errorf("the disk has not answered for %v", still))
-			return
+			return fmt.Errorf("the disk has not answered for %v", still)
 		}
 	}
+	return nil
 }
 
 func (p *people) state(err error) {

@@ -261,3 +261,69 @@ func TestADirectoryThatIsDownDenies(t *testing.T) {
 	h.sim.Advance(10 * time.Second)
 	h.stopClean()
 }
+
+// A card whose owner is being looked up when its door crashes or the building stops
+// is denied, with a record. The answer to the life before opens nothing.
+func TestADoorThatEndsDuringALookup(t *testing.T) {
+	for name, row := range map[string]struct {
+		ends func(*house)
+		why  access.Reason
+	}{
+		"a crash": {func(h *house) { h.panics(logic1, "", 1); h.b.Poke(logic1); h.quiet() }, access.ReasonRestart},
+		"a stop":  {func(h *house) { h.stopClean() }, access.ReasonStop},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, 1, sim.New(1, sim.Options{}))
+			d := &manyPeople{People: testPeople(t), disk: func() { h.sim.Sleep(lookupLimit / 2) }}
+			h.config.Directory = d
+			h.probed()
+			h.start()
+			h.card(1, "in", 1)
+			h.quiet()
+			began := h.sim.Now()
+			row.ends(h)
+			if row.why == access.ReasonRestart {
+				h.wantDenied("door-1", row.why, began)
+				h.sim.Advance(time.Second)
+				if h.lock(1).Released() || h.has(access.KindGranted) {
+					t.Errorf("the late answer let somebody in: %v", h.kinds(1))
+				}
+				h.stopClean()
+			}
+			if denied := h.all(access.KindDenied); len(denied) != 1 || denied[0].Reason != row.why || denied[0].Reader == "" {
+				t.Errorf("denied: %+v", denied)
+			}
+		})
+	}
+}
+
+// A lookup that hangs is an alarm although others work: it has one of the few places.
+func TestALookupThatHangsAmongOthers(t *testing.T) {
+	h, d := largeHouse(t, 2)
+	hangs := true
+	d.disk = func() {
+		if hangs {
+			hangs = false
+			h.sim.Block()
+		}
+	}
+	h.card(1, "in", 1)
+	for range 30 {
+		h.sim.Advance(stallLimit / 10)
+		h.card(2, "in", 2)
+	}
+	h.sim.Advance(stallLimit / 20)
+	if h.b.Health().Ready {
+		t.Error("nobody is told that a lookup hangs")
+	}
+	h.sim.Unblock(peoplePath)
+	h.sim.Advance(stallLimit / 2)
+	if !h.b.Health().Ready {
+		t.Errorf("still not ready: %v", h.b.Health())
+	}
+	h.sim.Advance(time.Minute)
+	h.stopClean()
+}
+
+// stallLimit is how long a lookup may take before it is an alarm.
+const stallLimit = time.Second
