@@ -98,8 +98,12 @@ func New(o Options) *API {
 
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// alivePath is answered whatever else goes on.
-const alivePath = "/healthz"
+// alivePath is answered whatever else goes on; eventsPath and what is below it may
+// wait for a disk.
+const (
+	alivePath  = "/healthz"
+	eventsPath = "/api/events"
+)
 
 func (a *API) routes() map[string]methods {
 	routes := map[string]methods{
@@ -111,8 +115,8 @@ func (a *API) routes() map[string]methods {
 		"/api/doors/{id}/{action}": {http.MethodPost: a.command},
 		"/api/lockdown":            {http.MethodPost: a.commandAll(access.Command{Mode: access.LockedDown})},
 		"/api/normal":              {http.MethodPost: a.commandAll(access.Command{Clear: true})},
-		"/api/events":              {http.MethodGet: a.events},
-		"/api/events/stream":       {http.MethodGet: a.stream},
+		eventsPath:                 {http.MethodGet: a.events},
+		eventsPath + "/stream":     {http.MethodGet: a.stream},
 		"/api/tree":                {http.MethodGet: a.tree},
 		"/api/health":              {http.MethodGet: a.health},
 		"/api/backup":              {http.MethodGet: a.backupStatus, http.MethodPost: a.backup},

@@ -238,6 +238,31 @@ func TestHandlersThatHangKeepTheirPlaces(t *testing.T) {
 	same(t, http.StatusOK, s.post("/api/lockdown").status)
 }
 
+// A disk that hangs takes up the places of those who read events, and nobody else's:
+// the doors are still to be seen and commanded.
+func TestADiskThatHangsUnderEvents(t *testing.T) {
+	const room = 3
+	f := newFake(5)
+	f.search = make(chan struct{})
+	s, clock := byHand(t, f, func(o *httpapi.Options) { o.Requests = room })
+	for range room {
+		answer := make(chan int)
+		go func() { answer <- s.get("/api/events").status }()
+		<-f.began
+		clock.fire()
+		same(t, http.StatusServiceUnavailable, <-answer)
+	}
+	same(t, "busy", s.get("/api/events").code(t))
+	for _, path := range []string{"/api/doors", "/readyz", "/api/health", "/api/tree", "/metrics"} {
+		same(t, http.StatusOK, s.get(path).status)
+	}
+	same(t, http.StatusOK, s.post("/api/lockdown").status)
+	supervisortest.Eventually(t, machine, "only the searches are under way", func() bool { return s.api.UnderWay() == room })
+	close(f.search)
+	s.idle()
+	same(t, http.StatusOK, s.get("/api/events").status)
+}
+
 // One answer goes out, not two, and the connection ends with it.
 func TestAnAnswerAfterTheDeadlineGoesNowhere(t *testing.T) {
 	f := newFake(0)
@@ -313,7 +338,7 @@ func TestAPanic(t *testing.T) {
 			t.Fatalf("%d %s", r.status, r.body)
 		}
 	}
-	same(t, []string{"1 of POST /api/lockdown: panic: secret place"}, f.failed)
+	same(t, []string{"1 of POST /api/lockdown: panic: *errors.errorString"}, f.failed)
 	clock.freeze(clock.Now().Add(time.Minute))
 	s.post("/api/lockdown")
 	s.post("/api/normal")
@@ -322,10 +347,10 @@ func TestAPanic(t *testing.T) {
 		t.Fatalf("%d events", len(f.failed))
 	}
 	same(t, []string{
-		"1 of POST /api/lockdown: panic: secret place", "1000 of POST /api/lockdown: panic: secret place",
-		"1 of POST /api/normal: panic: secret place", "1 of POST /api/doors/{id}/{action}: panic: secret place",
+		"1 of POST /api/lockdown: panic: *errors.errorString", "1000 of POST /api/lockdown: panic: *errors.errorString",
+		"1 of POST /api/normal: panic: *errors.errorString", "1 of POST /api/doors/{id}/{action}: panic: *errors.errorString",
 	}, f.failed)
-	if text := log.String(); strings.Count(text, "\n") != 4 || !strings.Contains(text, "chain_test.go") && !strings.Contains(text, "fixture_test.go") || len(text) > 4*6<<10 {
+	if text := log.String(); strings.Count(text, "\n") != 4 || !strings.Contains(text, "secret place") || !strings.Contains(text, "chain_test.go") && !strings.Contains(text, "fixture_test.go") || len(text) > 4*6<<10 {
 		t.Errorf("%d bytes of log\n%.5000s", len(text), text)
 	}
 	same(t, "1003", s.metric("gatehouse_http_panics_total"))
@@ -334,28 +359,39 @@ func TestAPanic(t *testing.T) {
 	same(t, http.StatusOK, s.get("/api/doors").status)
 }
 
+// outOfRange is what Go's runtime throws, with a card's number in it.
+func outOfRange() (thrown any) {
+	defer func() { thrown = recover() }()
+	card, list := 4711, []int{1}
+	return list[card]
+}
+
 type unprintable struct{}
 
 func (unprintable) String() string { panic("no") }
 
-// Whatever is thrown is told in a bounded text.
+// Whatever is thrown is told in a bounded text, all of it in the log; in the event,
+// which goes to other systems, without its values.
 func TestWhatIsThrown(t *testing.T) {
 	for name, row := range map[string]struct {
-		throw any
-		want  string
+		throw       any
+		event, text string
 	}{
-		"runtime error": {errors.New("runtime error: index out of range"), "panic: runtime error: index out of range"},
-		"long text":     {strings.Repeat("x", 1e6), "panic: " + strings.Repeat("x", 200) + "..."},
-		"unprintable":   {unprintable{}, "panic: "},
-		"number":        {7, "panic: 7"},
+		"runtime error": {outOfRange(), "runtime.boundsError: runtime error: index out of range [#] with length #", "index out of range [4711] with length 1"},
+		"long text":     {strings.Repeat("x", 1e6), "string", strings.Repeat("x", 200) + "..."},
+		"half a letter": {strings.Repeat("x", 199) + "ä", "string", strings.Repeat("x", 199) + "..."},
+		"unprintable":   {unprintable{}, "httpapi_test.unprintable", "PANIC=String method"},
+		"number":        {4711, "int", "4711"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(0)
 			f.throw = row.throw
-			s, _ := byHand(t, f)
+			var log strings.Builder
+			s, _ := byHand(t, f, func(o *httpapi.Options) { o.Log = zerolog.New(&log) })
 			same(t, http.StatusInternalServerError, s.post("/api/lockdown").status)
-			if len(f.failed) != 1 || !strings.HasPrefix(f.failed[0], "1 of POST /api/lockdown: "+row.want) || len(f.failed[0]) > 400 {
-				t.Errorf("%q", f.failed)
+			same(t, []string{"1 of POST /api/lockdown: panic: " + row.event}, f.failed)
+			if !strings.Contains(log.String(), row.text) || len(log.String()) > 6<<10 {
+				t.Errorf("the log: %.1000s", log.String())
 			}
 		})
 	}
@@ -385,7 +421,7 @@ func TestPanicsThatAreNotAnswered(t *testing.T) {
 	f.hold <- struct{}{}
 	s.idle()
 	failed, _ = f.told()
-	same(t, []string{"1 of POST /api/lockdown: panic: late"}, failed)
+	same(t, []string{"1 of POST /api/lockdown: panic: string"}, failed)
 }
 
 // A stream has no deadline and takes nobody's place, and there are as many as

@@ -47,6 +47,7 @@ type fake struct {
 	reindex  int                 // how often the index was thrown away
 	hold     chan struct{}       // a command waits until it is closed
 	began    chan struct{}       // told when a command begins
+	search   chan struct{}       // likewise a search, of which began is told too
 	throw    any                 // a command panics with it
 	failed   []string            // NoteRequestFailed was told
 	text     string              // of the tree
@@ -138,6 +139,10 @@ func (f *fake) LastEvent() uint64 {
 
 // Find has an index that was never made: it reads the events.
 func (f *fake) Find(ctx context.Context, s access.Search) (access.Found, error) {
+	if f.search != nil {
+		f.began <- struct{}{}
+		<-f.search
+	}
 	return index.New("", journal{f}).Find(ctx, s)
 }
 

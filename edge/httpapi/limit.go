@@ -4,32 +4,48 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// gates bound what requests can cost: one for those that read, one for all others,
-// so that no dashboard keeps a lockdown waiting. They stand before everything that
-// reads more than a request's head.
-type gates struct{ reads, changes *gate }
+// gates bound what requests can cost: one for those that read events, one for those
+// that read what is in memory, one for all others. So no dashboard keeps a lockdown
+// waiting, and no disk that hangs the state of the doors. They stand before everything
+// that reads more than a request's head.
+type gates struct{ events, reads, changes *gate }
+
+func (g gates) all() []*gate { return []*gate{g.events, g.reads, g.changes} }
 
 func newGates(clock Clock, places, rate, burst int) gates {
-	return gates{newGate(clock, places, rate, burst), newGate(clock, places, rate, burst)}
+	one := func() *gate { return newGate(clock, places, rate, burst) }
+	return gates{one(), one(), one()}
 }
 
 func (g gates) of(r *http.Request) *gate {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return g.reads
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		return g.changes
+	case strings.HasPrefix(r.URL.Path, eventsPath):
+		return g.events
 	}
-	return g.changes
+	return g.reads
 }
 
-func (g gates) underWay() int { return len(g.reads.places) + len(g.changes.places) }
+func (g gates) underWay() (n int) {
+	for _, one := range g.all() {
+		n += len(one.places)
+	}
+	return n
+}
 
 // refused is how many requests were, for their rate and for want of a place.
 func (g gates) refused() (flooded, busy uint64) {
-	return g.reads.flooded.Load() + g.changes.flooded.Load(), g.reads.busy.Load() + g.changes.busy.Load()
+	for _, one := range g.all() {
+		flooded, busy = flooded+one.flooded.Load(), busy+one.busy.Load()
+	}
+	return flooded, busy
 }
 
 // gate bounds how many requests begin in a second, and how many are under way.
