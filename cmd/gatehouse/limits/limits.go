@@ -127,6 +127,8 @@ func (l *Limits) WarmUp() {
 	}
 }
 
+var errSetting = errors.New("thresholds are being saved already")
+
 // Set replaces the baseline's thresholds, none of which is 0, for now and for later
 // starts. The errors are httpapi.ErrBadLimit, why the directory is left alone, and
 // those of the disk.
@@ -138,7 +140,9 @@ func (l *Limits) Set(thresholds map[string]uint64) error {
 		return fmt.Errorf("the data directory is left as it is: %w", err)
 	}
 	b := baseline{Building: l.o.Building, Made: l.o.Now().UTC(), Thresholds: maps.Clone(thresholds)}
-	l.write.Lock()
+	if !l.write.TryLock() { // on a disk that hangs one waits, not all who ask
+		return errSetting
+	}
 	defer l.write.Unlock()
 	if err := persistence.WriteNote(l.path(), b); err != nil {
 		return err

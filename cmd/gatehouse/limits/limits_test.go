@@ -132,6 +132,20 @@ func TestThresholdsThatHoldAnyway(t *testing.T) {
 	same(t, "an unknown limit", map[string]uint64{Files: 5000, HeapInUse: 950, NextGC: 7}, b.thresholds(t))
 }
 
+// While a disk hangs under one change of the thresholds, the next are told so and
+// wait for nothing: they would take up the places of commands.
+func TestADiskThatHangsUnderTheThresholds(t *testing.T) {
+	l := New(Options{Data: t.TempDir(), Building: "b", Now: func() time.Time { return time.Time{} }})
+	l.write.Lock()
+	if err := l.Set(map[string]uint64{Goroutines: 100}); !errors.Is(err, errSetting) {
+		t.Errorf("%v", err)
+	}
+	l.write.Unlock()
+	if err := l.Set(map[string]uint64{Goroutines: 100}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestThresholdsThatAreRefused(t *testing.T) {
 	data := t.TempDir()
 	b := newBench(t, data, "house", 0)
