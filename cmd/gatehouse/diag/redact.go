@@ -21,7 +21,7 @@ func tree(t supervisor.Tree) supervisor.Tree {
 
 // partOf is the beginning of what is wrong: a part of the building, a place in its
 // tree, a door by its id.
-var partOf = regexp.MustCompile(`^(journal|store|areas|fire input|archive|retention|backup|limits|(device|link|bus|door) [a-z0-9._-]{1,64}|building[a-z0-9/._-]* (failed|is [a-z]+))(: |$)`)
+var partOf = regexp.MustCompile(`^(journal|store|people|areas|fire input|archive|retention|backup|limits|(device|link|bus|door) [a-z0-9._-]{1,64}|building[a-z0-9/._-]* (failed|is [a-z]+))(: |$)`)
 
 // wrong is an entry of the building's health without what it quotes.
 func wrong(text string) string {

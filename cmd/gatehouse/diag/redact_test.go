@@ -35,8 +35,9 @@ func TestWhatIsKeptOfATextThatCouldSayAnything(t *testing.T) {
 		"building/edge/http failed: panic: Ada Adler":                             "building/edge/http failed: panic",
 		"building/doors/d-01 is restarting":                                       "building/doors/d-01 is restarting",
 		"the building is stopped":                                                 "(not shown)",
-		"Ada Adler: x":                                                            "(not shown)",
-		"journal of Ada: x":                                                       "(not shown)",
+		"people: cards cannot be looked up: /x/Ada: " + syscall.EIO.Error():       "people: " + syscall.EIO.Error(),
+		"Ada Adler: x":      "(not shown)",
+		"journal of Ada: x": "(not shown)",
 	} {
 		if got := wrong(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)

@@ -2,6 +2,7 @@ package links
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,7 +89,7 @@ func (l *Links) summary(sequence uint64) heartbeat.Summary {
 		Ready: health.Ready, Degraded: []string{}, Last: l.o.Building.LastEvent(),
 	}
 	for _, text := range health.Degraded[:min(len(health.Degraded), heartbeat.MaxDegraded)] {
-		s.Degraded = append(s.Degraded, text[:min(len(text), heartbeat.MaxText)])
+		s.Degraded = append(s.Degraded, strings.ToValidUTF8(text[:min(len(text), heartbeat.MaxText)], "")) // no half of a letter
 	}
 	return s
 }
