@@ -15,7 +15,8 @@ type manyPeople struct {
 	disk   func()       // what a lookup waits for
 	inline func()       // a control: the door's actor waits for it
 	fail   func() error // nil: never
-	under  int          // lookups under way
+	calls  int          // lookups that were begun
+	under  int          // of them, under way
 	most   int          // of them at once
 }
 
@@ -28,6 +29,7 @@ func (d *manyPeople) Recall(c access.Card) (access.Person, bool, bool) {
 }
 
 func (d *manyPeople) Lookup(c access.Card) (access.Person, bool, error) {
+	d.calls++
 	d.under++
 	d.most = max(d.most, d.under)
 	if d.disk != nil {
@@ -226,6 +228,9 @@ func TestAHungDiskHoldsFewLookups(t *testing.T) {
 	h.sim.Advance(time.Second)
 	if h.has(access.KindGranted) {
 		t.Error("a card of before was let in")
+	}
+	if d.calls != 8 {
+		t.Errorf("%d lookups: some were for cards whose time was over", d.calls)
 	}
 	h.card(1, "in", 3)
 	h.sim.Advance(time.Second)
