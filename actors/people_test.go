@@ -174,6 +174,9 @@ func TestALookupThatHangsHoldsNothingUp(t *testing.T) {
 	if len(h.all(access.KindDenied)) != denied || len(h.all(access.KindGranted)) != granted {
 		t.Error("the late answer decided once more")
 	}
+	if h.has(access.KindActorRestarted) {
+		t.Error("the late answer crashed the door")
+	}
 	if !h.b.Health().Ready {
 		t.Errorf("still not ready: %v", h.b.Health())
 	}

@@ -97,7 +97,8 @@ var ErrClosed = errors.New("the client is closed")
 // answer to its end. Only a status of 200 to 299 is nil; a redirect is an error,
 // so that nothing is ever sent to another host. It returns within Limits.Whole, and
 // at once after Close.
-func (c *Client) Beat(ctx context.Context, token string, body []byte) error {
+func (c *Client) Beat(ctx context.Context, token string, body []byte) (err error) {
+	defer func() { err = edge.Without(err, token) }()
 	x := exchange{limits: c.o.Limits, now: c.o.Now, end: c.o.Now().Add(c.o.Limits.Whole)}
 	kept, err := c.kept()
 	if err != nil {

@@ -95,6 +95,19 @@ func TestAKeptConnectionMayHaveEnded(t *testing.T) {
 	}
 }
 
+// A centre that sends the token back gets it into no error.
+func TestACentreThatQuotesTheToken(t *testing.T) {
+	k := &centre{answer: "HTTP/1.1 302 Found\r\nLocation: https://hunter2.example.org/\r\nContent-Length: 0\r\n\r\n"}
+	s := edgetest.Serve(t, k.serve)
+	c := client(t, "http", s.Addr, edge.Files{})
+	err := c.Beat(context.Background(), "hunter2", []byte("x"))
+	c.Close()
+	s.Stop()
+	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "***.example.org") {
+		t.Error(err)
+	}
+}
+
 // Close ends a beat that waits, and no beat comes after it.
 func TestCloseUnderABeat(t *testing.T) {
 	before := edgetest.Take()

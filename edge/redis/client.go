@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,8 +70,9 @@ func New(o Options) *Client {
 
 // session is one connection and go-redis's client for it.
 type session struct {
-	conn   *guarded
-	client *goredis.Client
+	conn     *guarded
+	client   *goredis.Client
+	password string
 }
 
 func (s *session) close() {
@@ -90,7 +92,7 @@ func (c *Client) connect(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{conn: &guarded{Conn: raw}}
+	s := &session{conn: &guarded{Conn: raw}, password: password}
 	s.client = goredis.NewClient(c.options(s.conn, password))
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -202,12 +204,16 @@ func (c *Client) publisher(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// plain is an error with what the guard knows of its cause.
+// plain is an error with what the guard knows of its cause, and without what the
+// server quotes of a command, which may be the password or the beginning of it.
 func (s *session) plain(err error) error {
 	if s.conn.scan.err != nil {
 		return s.conn.scan.err
 	}
-	return err
+	if text, _, quotes := strings.Cut(err.Error(), ", with args beginning with"); quotes {
+		err = errors.New(text)
+	}
+	return edge.Without(err, s.password)
 }
 
 // Listen subscribes to the channel and hands over each message's text, until the

@@ -94,6 +94,31 @@ func faults(t *testing.T) []fault {
 	}...)
 }
 
+// A server that quotes what it was sent, as Redis does with a command that it does not
+// know, gets the password into no error.
+func TestAServerThatQuotesThePassword(t *testing.T) {
+	long := strings.Repeat("hunter2", 20)
+	for _, row := range []struct{ password, says, want string }{
+		{"hunter2", "-ERR unknown command 'AUTH', with args beginning with: 'gate' 'hunter2' \r\n", "ERR unknown command 'AUTH'"},
+		{long, "-ERR unknown command 'AUTH', with args beginning with: 'gate' '" + long[:100] + "' \r\n", "ERR unknown command 'AUTH'"},
+		{"hunter2", "-WRONGPASS hunter2 is none of gate's\r\n", "WRONGPASS *** is none of gate's"},
+	} {
+		s := edgetest.Serve(t, edgetest.Says(commandEnd, row.says))
+		c := redis.New(redis.Options{
+			Addr: s.Addr, Username: "gate", Password: func() (string, error) { return row.password, nil },
+			Channel: "event:sync", Limits: generous, Now: machine.Now,
+		})
+		_, published := c.Publish(t.Context(), nil)
+		listened := c.Listen(t.Context(), func() {}, func(string) error { return nil })
+		c.Close()
+		for _, err := range []error{published, listened} {
+			if err == nil || !strings.HasSuffix(err.Error(), row.want) {
+				t.Errorf("%v, want ...%s", err, row.want)
+			}
+		}
+	}
+}
+
 // TestFaults puts clients through every fault, again and again, in both directions:
 // they say what is wrong, and leave nothing.
 func TestFaults(t *testing.T) { allFaults(t, 100) }
