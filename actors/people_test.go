@@ -335,3 +335,31 @@ func TestALookupThatHangsAmongOthers(t *testing.T) {
 
 // stallLimit is how long a lookup may take before it is an alarm.
 const stallLimit = time.Second
+
+// What becomes of the door while a card is looked up counts for the card: a lockdown
+// denies it, fire lets it in and the door was released before.
+func TestTheDoorChangesDuringALookup(t *testing.T) {
+	for name, row := range map[string]struct {
+		change func(*house)
+		want   string
+		moves  bool
+	}{
+		"lockdown": {func(h *house) { h.b.Tell(access.Command{Mode: access.LockedDown, Operator: "guard"}, "door-1") }, "denied lockdown", false},
+		"fire":     {func(h *house) { h.rig.Move("fire/fire", true) }, "granted fire", true},
+		"nothing":  {func(*house) {}, "granted credential", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, d := largeHouse(t, 1)
+			d.disk = func() { h.sim.Sleep(lookupLimit / 2) }
+			h.card(1, "in", 1)
+			h.sim.Advance(lookupLimit / 4)
+			row.change(h)
+			h.sim.Advance(lookupLimit / 2)
+			if got := h.last("p-1"); got != row.want || h.lock(1).Released() != row.moves {
+				t.Errorf("%s, released %v: %v", got, h.lock(1).Released(), h.kinds(1))
+			}
+			h.sim.Advance(time.Minute)
+			h.stopClean()
+		})
+	}
+}
