@@ -33,6 +33,9 @@ type Segment struct {
 	First, Last uint64 // sequences of its first and last event
 	// AfterGap: the events between the last archived one and First exist no more.
 	AfterGap bool
+	// Damaged: the journal has set damage of it aside. What the disk cannot read of it
+	// is archived as bytes 0xFF, which nobody takes for events.
+	Damaged bool
 	// Root and Prev are the journal's chain at its end and before it, 64 hex digits:
 	// whatever else agrees, another segment has another root. "": not known.
 	Root, Prev string
@@ -178,7 +181,8 @@ func (a *Archive) Taken() uint64 { return a.taken.Load() }
 // Add archives a segment, the oldest one first; it blocks until that is done or
 // ctx ends. A segment that is archived already is nil at once (Holds). Memory does
 // not depend on the segment's length. After an error the same segment is begun again.
-// Errors: ErrForeign, ErrSegment (not the next one, not whole; nothing was changed), ErrBroken
+// Errors: ErrForeign, ErrSegment (not the next one, not whole; nothing was changed),
+// ErrUnreadable (set its damage aside and offer it again), ErrBroken
 // (open again), those of ctx, Pace and the disk.
 func (a *Archive) Add(ctx context.Context, s Segment) error {
 	if a.broken != nil {
@@ -235,7 +239,7 @@ func (a *Archive) same(e Entry, s Segment) error {
 	equal := e.Last == s.Last && e.Root == s.Root
 	if e.Last == s.Last && (e.Root == "" || s.Root == "") {
 		of := newMeter(io.Discard)
-		if err := copySegment(of, s.Path); err != nil {
+		if err := copySegment(of, s); err != nil {
 			return err
 		}
 		equal = of.digest() == e.sums().plain
@@ -286,7 +290,7 @@ func (a *Archive) fits(s Segment) error {
 
 func (a *Archive) seal(ctx context.Context, s Segment) (Entry, error) {
 	path := filepath.Join(a.opts.Dir, filepath.Base(s.Path)+suffix)
-	done, err := a.opts.Sealing.write(ctx, path+tempSuffix, func(to io.Writer) error { return copySegment(to, s.Path) })
+	done, err := a.opts.Sealing.write(ctx, path+tempSuffix, func(to io.Writer) error { return copySegment(to, s) })
 	if err != nil {
 		return Entry{}, err
 	}
@@ -301,7 +305,8 @@ func (a *Archive) seal(ctx context.Context, s Segment) (Entry, error) {
 
 // copySegment writes a whole segment to to and leaves none of its pages behind in
 // the kernel's memory.
-func copySegment(to io.Writer, path string) error {
+func copySegment(to io.Writer, s Segment) error {
+	path := s.Path
 	f, size, err := openForReading(path)
 	if err != nil {
 		return diskError("open", path, err)
@@ -310,7 +315,11 @@ func copySegment(to io.Writer, path string) error {
 	if size > MaxSegmentBytes {
 		return fmt.Errorf("%w: %s has %d bytes, at most %d are possible", ErrSegment, path, size, int64(MaxSegmentBytes))
 	}
-	err = copyExactly(to, f, size)
+	if s.Damaged {
+		return copyAround(to, f, size)
+	}
+	err = copyExactly(to, segmentReader{f}, size)
+	dropPages(f)
 	if errors.Is(err, errChanged) {
 		err = fmt.Errorf("%w: %s: %w; offer it when it is sealed", ErrSegment, path, err)
 	}
@@ -320,7 +329,7 @@ func copySegment(to io.Writer, path string) error {
 var errChanged = errors.New("it changed while it was read")
 
 // copyExactly copies a file and finds out when it is not of that size any more.
-func copyExactly(to io.Writer, f *os.File, size int64) error {
+func copyExactly(to io.Writer, f io.Reader, size int64) error {
 	n, err := io.Copy(to, io.LimitReader(f, size+1))
 	if err != nil {
 		return err
@@ -328,7 +337,6 @@ func copyExactly(to io.Writer, f *os.File, size int64) error {
 	if n != size {
 		return errChanged
 	}
-	dropPages(f)
 	return nil
 }
 

@@ -196,6 +196,7 @@ func packMember(t *tar.Writer, m Member, left int64) (content, error) {
 	}
 	out := newMeter(t)
 	err = copyExactly(out, f, size)
+	dropPages(f)
 	if errors.Is(err, errChanged) || errors.Is(err, tar.ErrWriteTooLong) {
 		return content{}, fmt.Errorf("%w: %s: %w; back up a snapshot of it", ErrMembers, m.Path, errChanged)
 	}

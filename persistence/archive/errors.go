@@ -14,6 +14,8 @@ var (
 	ErrKey = errors.New("wrong key")
 	// ErrSegment: the segment cannot be archived as it was offered.
 	ErrSegment = errors.New("segment cannot be archived")
+	// ErrUnreadable: the disk does not give all bytes of the segment.
+	ErrUnreadable = errors.New("the disk cannot read the segment")
 	// ErrBroken: the manifest's state on disk is not known; open again.
 	ErrBroken = errors.New("archive takes no more segments")
 	// ErrVersion: written by a newer gatehouse.

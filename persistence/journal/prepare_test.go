@@ -181,3 +181,22 @@ func TestPreparingIsNotInVainAndAllocatesNothing(t *testing.T) {
 		t.Errorf("%d of %d groups were encoded anew", anew, at)
 	}
 }
+
+// A group that was prepared behind one which never came goes elsewhere in the chain,
+// though another one of the same size came instead.
+func TestPreparedBehindWhatNeverCame(t *testing.T) {
+	j := open(t, t.TempDir())
+	var never, b Batch
+	j.Prepare(&never, []access.Event{grant(1)})
+	j.Prepare(&b, []access.Event{grant(3)})
+	commit(t, j, []access.Event{grant(2)})
+	if b.from.end != j.shown.active.end || b.from.last != j.Last() {
+		t.Fatal("the sizes differ: nothing is tested")
+	}
+	if err := j.CommitPrepared(&b); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := Verify(j.o.Dir, "b"); err != nil || report.Last != 2 {
+		t.Errorf("%+v, %v", report, err)
+	}
+}

@@ -66,6 +66,7 @@ type Segment struct {
 	Root           [sha256.Size]byte // of the chain, at its end
 	Prev           [sha256.Size]byte // and before it; zeros: nothing was there, or it is not known
 	Life           Life
+	Aside          bool // damage in it was set aside
 }
 
 // Ends reads the chain before a sealed segment and at its end from the file's first
@@ -107,7 +108,7 @@ func (s *segment) info() Segment {
 		Path: s.path, Epoch: s.epoch, First: s.first, Last: s.last, Events: s.count,
 		Oldest: fromWall(s.firstWall), Newest: fromWall(s.lastWall),
 		Bytes: s.bytes, Sealed: s.block != nil, Root: s.chain,
-		Prev: s.prev, Life: s.life,
+		Prev: s.prev, Life: s.life, Aside: s.block != nil && s.block.path != s.path,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"gatehouse/actors"
@@ -31,7 +32,7 @@ type segments interface {
 type liveArchive struct {
 	conf     site.Archive
 	building string
-	journal  segments
+	journal  *liveJournal
 	bucket   archive.Bucket
 	now      func() time.Time
 	await    func(ctx context.Context, d time.Duration) error
@@ -75,13 +76,27 @@ func (l *liveArchive) Add(ctx context.Context) error {
 		if err != nil || !ok {
 			return err
 		}
-		err = l.open.Add(ctx, s)
+		err = l.add(ctx, s)
 		l.taken.Store(&mark{l.taken.Load().epoch, l.open.Taken()})
 		if errors.Is(err, archive.ErrBroken) {
 			return errors.Join(err, l.close())
 		}
 		return err
 	})
+}
+
+// add archives a segment. One that the disk cannot read in full holds up no other: its
+// damage is set aside first, so that the journal says what is lost.
+func (l *liveArchive) add(ctx context.Context, s archive.Segment) error {
+	err := l.open.Add(ctx, s)
+	if !errors.Is(err, archive.ErrUnreadable) || !errors.Is(err, syscall.EIO) || s.Damaged {
+		return err
+	}
+	if aside := l.journal.setAside(s.Path, err); aside != nil {
+		return errors.Join(err, aside)
+	}
+	s.Damaged = true
+	return l.open.Add(ctx, s)
 }
 
 // use keeps a second caller away; it never waits for the first.
@@ -162,7 +177,7 @@ func (l *liveArchive) holds(list []journal.Segment) error {
 
 // archived is a segment in the archive's words.
 func archived(s journal.Segment) archive.Segment {
-	a := archive.Segment{Path: s.Path, First: s.First, Last: s.Last, Root: hex.EncodeToString(s.Root[:])}
+	a := archive.Segment{Path: s.Path, First: s.First, Last: s.Last, Damaged: s.Aside, Root: hex.EncodeToString(s.Root[:])}
 	if s.Prev != ([sha256.Size]byte{}) {
 		a.Prev = hex.EncodeToString(s.Prev[:])
 	}

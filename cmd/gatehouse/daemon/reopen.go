@@ -107,6 +107,19 @@ func (l *liveJournal) mending(read func() error) error {
 	return read()
 }
 
+// setAside sets aside what the disk cannot read of a segment, wherever in it that is.
+func (l *liveJournal) setAside(path string, why error) error {
+	damage := &journal.CorruptError{Path: path, Why: why.Error()}
+	if l.strict {
+		return damage
+	}
+	gaps, err := l.Quarantine(damage)
+	if err != nil {
+		return err
+	}
+	return l.record(damage, gaps)
+}
+
 // record says in the log and in the journal what was set aside; what the journal
 // says already is a repeat.
 func (l *liveJournal) record(damage error, gaps []journal.Gap) error {
