@@ -437,6 +437,37 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+// Somebody can be erased on a full disk, too: the reserve is room for the new store.
+// The control has no reserve, and nothing is changed.
+func TestErasureOnAFullDisk(t *testing.T) {
+	for _, reserve := range []bool{true, false} {
+		t.Run(fmt.Sprint("reserve ", reserve), func(t *testing.T) {
+			h, disk := newHouse(t), small(t, 4<<20)
+			h.dir = filepath.Join(disk, "data")
+			h.start()
+			if !reserve {
+				if err := os.Remove(h.path("reserve")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			filler := filepath.Join(disk, "filler")
+			fillDisk(t, filler)
+			_, err := h.d.ErasePerson(t.Context(), "p-1", store.Author{Operator: "tester", Time: h.now})
+			if (err == nil) != reserve {
+				t.Errorf("erased: %v", err)
+			}
+			if err := os.Remove(filler); err != nil {
+				t.Fatal(err)
+			}
+			h.card("front", knownCard)
+			if h.has(access.KindDenied) != reserve {
+				t.Errorf("denied is %v", h.has(access.KindDenied))
+			}
+			h.stop()
+		})
+	}
+}
+
 // A start on a full disk: the site file's changes are taken into the store all the
 // same. The control has no reserve, and runs on the boot image.
 func TestStartOnAFullDisk(t *testing.T) {

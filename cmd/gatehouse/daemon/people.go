@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"gatehouse/access"
 	"gatehouse/persistence/store"
@@ -35,13 +36,19 @@ func (d *Daemon) ImportPeople(ctx context.Context, file io.Reader, o store.Impor
 	return report, err
 }
 
-// ErasePerson removes a person with all credentials. Errors: those of store.Erase, and
+// ErasePerson removes a person with all credentials, on a full disk in the room that
+// the reserve leaves: a store of up to 16 MiB fits. Errors: those of store.Erase, and
 // a store that is not open.
 func (d *Daemon) ErasePerson(ctx context.Context, id access.CardholderID, by store.Author) (credentials int, err error) {
-	err = d.changePeople(func(s *store.Store) (err error) {
+	erase := func(s *store.Store) (err error) {
 		credentials, err = s.Erase(ctx, id, by)
 		return err
-	})
+	}
+	err = d.changePeople(erase)
+	if errors.Is(err, syscall.ENOSPC) && d.store.reserve.give() {
+		err = d.changePeople(erase)
+		d.store.reserve.take()
+	}
 	return credentials, err
 }
 
