@@ -272,6 +272,7 @@ func makeFile(temp, path string, step func(string) error, fill func(*database) e
 	}
 	db, err := openDatabase(temp)
 	if err != nil {
+		_ = os.Remove(temp) // there may be none
 		return err
 	}
 	db.db.NoSync = true // once, at the end

@@ -45,7 +45,7 @@ func (d *Daemon) ErasePerson(ctx context.Context, id access.CardholderID, by sto
 		return err
 	}
 	err = d.changePeople(erase)
-	if errors.Is(err, syscall.ENOSPC) && d.store.reserve.give() {
+	if d.store != nil && errors.Is(err, syscall.ENOSPC) && d.store.reserve.give() {
 		err = d.changePeople(erase)
 		d.store.reserve.take()
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,5 +85,13 @@ func TestAStoreThatBrokeIsOpenedAgain(t *testing.T) {
 	}
 	if err := errors.Join(live.Close(), j.Close()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A store that could not be opened for want of space takes no change, and says why.
+func TestAnErasureWithoutAStore(t *testing.T) {
+	d := &Daemon{storeErr: syscall.ENOSPC}
+	if _, err := d.ErasePerson(t.Context(), "p-1", store.Author{}); !errors.Is(err, syscall.ENOSPC) {
+		t.Error(err)
 	}
 }
