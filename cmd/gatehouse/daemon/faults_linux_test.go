@@ -437,35 +437,49 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// Somebody can be erased on a full disk, too: the reserve is room for the new store.
-// The control has no reserve, and nothing is changed.
-func TestErasureOnAFullDisk(t *testing.T) {
-	for _, reserve := range []bool{true, false} {
-		t.Run(fmt.Sprint("reserve ", reserve), func(t *testing.T) {
-			h, disk := newHouse(t), small(t, 4<<20)
-			h.dir = filepath.Join(disk, "data")
-			h.start()
-			if !reserve {
-				if err := os.Remove(h.path("reserve")); err != nil {
-					t.Fatal(err)
-				}
-			}
-			filler := filepath.Join(disk, "filler")
-			fillDisk(t, filler)
+// Somebody can be erased or suspended on a full disk, too: the reserve is room for the
+// new store. The control has no reserve, and nothing is changed.
+func TestPeopleOnAFullDisk(t *testing.T) {
+	changes := map[string]func(*house) error{
+		"erased": func(h *house) error {
 			_, err := h.d.ErasePerson(t.Context(), "p-1", store.Author{Operator: "tester", Time: h.now})
-			if (err == nil) != reserve {
-				t.Errorf("erased: %v", err)
-			}
-			if err := os.Remove(filler); err != nil {
-				t.Fatal(err)
-			}
-			h.card("front", knownCard)
-			if h.has(access.KindDenied) != reserve {
-				t.Errorf("denied is %v", h.has(access.KindDenied))
-			}
-			h.stop()
-		})
+			return err
+		},
+		"suspended": func(h *house) error {
+			file := strings.NewReader("id,suspended\np-1,yes\n")
+			_, err := h.d.ImportPeople(t.Context(), file, store.ImportOptions{Author: store.Author{Operator: "tester", Time: h.now}})
+			return err
+		},
 	}
+	for name, change := range changes {
+		for _, reserve := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", reserve ", reserve), func(t *testing.T) { onFullDisk(t, reserve, change) })
+		}
+	}
+}
+
+func onFullDisk(t *testing.T, reserve bool, change func(*house) error) {
+	h, disk := newHouse(t), small(t, 4<<20)
+	h.dir = filepath.Join(disk, "data")
+	h.start()
+	if !reserve {
+		if err := os.Remove(h.path("reserve")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	filler := filepath.Join(disk, "filler")
+	fillDisk(t, filler)
+	if err := change(h); (err == nil) != reserve {
+		t.Errorf("changed: %v", err)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	h.card("front", knownCard)
+	if h.has(access.KindDenied) != reserve {
+		t.Errorf("denied is %v", h.has(access.KindDenied))
+	}
+	h.stop()
 }
 
 // A start on a full disk: the site file's changes are taken into the store all the

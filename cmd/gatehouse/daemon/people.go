@@ -26,30 +26,38 @@ func ClearLeftovers(data string) error {
 	return errors.Join(os.RemoveAll(filepath.Join(data, SnapshotDir)), os.RemoveAll(filepath.Join(data, UploadFile)))
 }
 
-// ImportPeople takes the people of a CSV file, all or none; the doors decide by them
-// at once. Errors: those of store.Import, and a store that is not open.
-func (d *Daemon) ImportPeople(ctx context.Context, file io.Reader, o store.ImportOptions) (report store.Report, err error) {
-	err = d.changePeople(func(s *store.Store) (err error) {
-		report, err = s.Import(ctx, file, o)
+// ImportPeople takes the people of a CSV file, from its beginning, all or none; the
+// doors decide by them at once. Errors: those of store.Import, and a store that is not
+// open.
+func (d *Daemon) ImportPeople(ctx context.Context, file io.ReadSeeker, o store.ImportOptions) (report store.Report, err error) {
+	err = d.changeInReserve(func(s *store.Store) (err error) {
+		if _, err = file.Seek(0, io.SeekStart); err == nil {
+			report, err = s.Import(ctx, file, o)
+		}
 		return err
 	})
 	return report, err
 }
 
-// ErasePerson removes a person with all credentials, on a full disk in the room that
-// the reserve leaves: a store of up to 16 MiB fits. Errors: those of store.Erase, and
+// ErasePerson removes a person with all credentials. Errors: those of store.Erase, and
 // a store that is not open.
 func (d *Daemon) ErasePerson(ctx context.Context, id access.CardholderID, by store.Author) (credentials int, err error) {
-	erase := func(s *store.Store) (err error) {
+	err = d.changeInReserve(func(s *store.Store) (err error) {
 		credentials, err = s.Erase(ctx, id, by)
 		return err
-	}
-	err = d.changePeople(erase)
+	})
+	return credentials, err
+}
+
+// changeInReserve makes a change, on a full disk in the room that the reserve leaves:
+// a store of up to 16 MiB fits.
+func (d *Daemon) changeInReserve(change func(*store.Store) error) error {
+	err := d.changePeople(change)
 	if d.store != nil && errors.Is(err, syscall.ENOSPC) && d.store.reserve.give() {
-		err = d.changePeople(erase)
+		err = d.changePeople(change)
 		d.store.reserve.take()
 	}
-	return credentials, err
+	return err
 }
 
 func (d *Daemon) changePeople(change func(*store.Store) error) error {

@@ -1,6 +1,7 @@
 package people
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ import (
 
 // Source is a building whose people are changed. Its calls block.
 type Source interface {
-	ImportPeople(ctx context.Context, file io.Reader, o store.ImportOptions) (store.Report, error)
+	ImportPeople(ctx context.Context, file io.ReadSeeker, o store.ImportOptions) (store.Report, error)
 	ErasePerson(ctx context.Context, id access.CardholderID, by store.Author) (credentials int, err error)
 	// RecordOwed tells the journal what it was not yet told.
 	RecordOwed() error
@@ -75,7 +76,7 @@ func (s *Service) Status() httpapi.PeopleStatus {
 // begin asks the actor for a change: to import what was uploaded, or to erase.
 type begin struct {
 	erase access.CardholderID // "": an import
-	file  *os.File            // of an import; without a name
+	file  io.ReadSeekCloser   // of an import
 	at    time.Time
 }
 
@@ -85,11 +86,7 @@ func (s *Service) Import(file io.Reader, size int64) (number uint64, err error) 
 		return 0, err
 	}
 	defer s.uploaded()
-	most, err := s.room(size)
-	if err != nil {
-		return 0, err
-	}
-	kept, err := s.keep(file, most)
+	kept, err := s.keep(file, size)
 	if err != nil {
 		return 0, err
 	}
@@ -153,9 +150,42 @@ func (s *Service) room(size int64) (most int64, err error) {
 	return (free - rest) / times, nil
 }
 
-// keep writes the file down. It has no name, so that nothing is left of it however
+// smallUpload is the largest file that is kept in memory, in bytes.
+const smallUpload = 64 << 10
+
+// keep keeps the file until it is imported. A small one needs no disk: on a full one a
+// card can still be suspended, in the room that the daemon has in reserve.
+func (s *Service) keep(file io.Reader, size int64) (io.ReadSeekCloser, error) {
+	if 0 <= size && size <= smallUpload {
+		return inMemory(file)
+	}
+	most, err := s.room(size)
+	if err != nil {
+		return nil, err
+	}
+	return s.write(file, most)
+}
+
+// memory is a small file.
+type memory struct{ *bytes.Reader }
+
+// Close has nothing to give back.
+func (memory) Close() error { return nil }
+
+func inMemory(file io.Reader) (io.ReadSeekCloser, error) {
+	text, err := io.ReadAll(io.LimitReader(file, smallUpload+1))
+	if err == nil && len(text) > smallUpload {
+		err = errors.New("it is larger than was said")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the file cannot be kept: %w", err)
+	}
+	return memory{bytes.NewReader(text)}, nil
+}
+
+// write writes the file down. It has no name, so that nothing is left of it however
 // this process ends, and nobody else's import reads it.
-func (s *Service) keep(file io.Reader, most int64) (kept *os.File, err error) {
+func (s *Service) write(file io.Reader, most int64) (kept *os.File, err error) {
 	path := filepath.Join(s.o.Data, daemon.UploadFile)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the file cannot be kept: %w", err)
@@ -168,9 +198,6 @@ func (s *Service) keep(file io.Reader, most int64) (kept *os.File, err error) {
 	var n int64
 	if err == nil {
 		n, err = io.Copy(kept, io.LimitReader(file, most+1))
-	}
-	if err == nil {
-		_, err = kept.Seek(0, io.SeekStart)
 	}
 	switch {
 	case err != nil:
@@ -323,7 +350,7 @@ func (s *Service) make(ctx context.Context, b begin) (end httpapi.PeopleStatus, 
 	return end, nil
 }
 
-func (s *Service) importFile(ctx context.Context, f io.Reader, by store.Author) (end httpapi.PeopleStatus, err error) {
+func (s *Service) importFile(ctx context.Context, f io.ReadSeeker, by store.Author) (end httpapi.PeopleStatus, err error) {
 	r, err := s.o.Source.ImportPeople(ctx, f, store.ImportOptions{Author: by, Progress: s.progress})
 	if mistakes, ok := errors.AsType[*store.Mistakes](err); ok {
 		for _, m := range mistakes.List {

@@ -31,9 +31,12 @@ type source struct {
 	told   []store.Change
 }
 
-func (s *source) ImportPeople(ctx context.Context, file io.Reader, o store.ImportOptions) (store.Report, error) {
+func (s *source) ImportPeople(ctx context.Context, file io.ReadSeeker, o store.ImportOptions) (store.Report, error) {
 	if s.before != nil {
 		s.before()
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return store.Report{}, err
 	}
 	r, err := s.s.Import(ctx, file, o)
 	return r, errors.Join(err, s.half)
@@ -174,8 +177,9 @@ func TestUploadsThatFail(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	o.is(httpapi.PeopleStatus{})
-	o.free = 64<<20 + 5*int64(len(two))
-	if _, err := o.imports(two); !errors.Is(err, httpapi.ErrNoRoom) {
+	large := two + strings.Repeat("\n", smallUpload)
+	o.free = 64<<20 + 5*int64(len(large))
+	if _, err := o.imports(large); !errors.Is(err, httpapi.ErrNoRoom) {
 		t.Errorf("%v", err)
 	}
 	o.is(httpapi.PeopleStatus{})
@@ -188,6 +192,7 @@ func TestUploadsThatFail(t *testing.T) {
 		t.Errorf("of unknown length: %v", err)
 	}
 	o.is(httpapi.PeopleStatus{})
+	o.free = 0 // a small file asks for none
 	if n, err := o.imports(two); n != 1 || err != nil {
 		t.Errorf("and then: %d, %v", n, err)
 	}
