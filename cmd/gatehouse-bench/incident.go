@@ -15,7 +15,7 @@ import (
 type incidentCmd struct {
 	Out   string `help:"Directory for report.html and report.json." default:"bin/incident" placeholder:"DIR"`
 	Short bool   `help:"A fraction of the time and traffic, as in CI."`
-	Duty  int    `help:"Run only this duty, 1 to 7." default:"0" placeholder:"N"`
+	Duty  int    `help:"Run only this duty, 1 to 7; 0 is all." default:"0" enum:"0,1,2,3,4,5,6,7" placeholder:"N"`
 	// Commit is for builds that Go puts no commit into.
 	Commit string `help:"What the report calls this build; default what Go knows of it." placeholder:"TEXT"`
 }

@@ -38,6 +38,9 @@ type commands struct {
 // What it wraps was already shown.
 var errGate = errors.New("a gate is broken")
 
+// errUsage is what a command returns that was asked for what cannot be.
+var errUsage = errors.New("wrong usage")
+
 // process is what the commands may use of the world outside.
 type process struct {
 	out, err io.Writer
@@ -89,6 +92,9 @@ func report(p *process, err error) int {
 	case errors.Is(err, errGate):
 		fmt.Fprintf(p.err, "gatehouse-bench: %v\n", err)
 		return exitBroken
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(p.err, "gatehouse-bench: %v\nTry gatehouse-bench --help\n", err)
+		return exitUsage
 	default:
 		fmt.Fprintf(p.err, "gatehouse-bench: it could not be measured: %v\n", err)
 		return exitFailed

@@ -55,7 +55,7 @@ func TestNoSuchDuty(t *testing.T) {
 		t.Errorf("exit code %d, %q", code, errs)
 	}
 	code, _, errs = runText(t, "incident", "--duty", "8", "--out", t.TempDir())
-	if code != exitFailed || !strings.Contains(errs, "no duty 8") {
+	if code != exitUsage || !strings.Contains(errs, "--duty must be one of") {
 		t.Errorf("exit code %d, %q", code, errs)
 	}
 }

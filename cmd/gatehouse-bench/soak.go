@@ -29,7 +29,7 @@ const finely = 32 << 10
 // Run soaks and reports.
 func (c *soakCmd) Run(p *process) (err error) {
 	if (c.Virtual == "") == (c.Real == "") {
-		return errors.New("give --virtual 187d or --real 10m, one of them")
+		return fmt.Errorf("%w: give --virtual 187d or --real 10m, one of them", errUsage)
 	}
 	record := io.Discard
 	if c.JSON != "" {
@@ -95,13 +95,13 @@ func length(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.ParseUint(days, 10, 16)
 		if err != nil {
-			return 0, fmt.Errorf("%q is no number of days, such as 187d", text)
+			return 0, fmt.Errorf("%w: %q is no number of days, such as 187d", errUsage, text)
 		}
 		return time.Duration(n) * 24 * time.Hour, nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%q is no time, such as 187d, 10m or 60s", text)
+		return 0, fmt.Errorf("%w: %q is no time, such as 187d, 10m or 60s", errUsage, text)
 	}
 	return d, nil
 }

@@ -20,17 +20,22 @@ func TestLength(t *testing.T) {
 }
 
 func TestSoakSaysWhatItNeeds(t *testing.T) {
-	for _, row := range []struct{ args, want string }{
-		{"soak", "one of them"},
-		{"soak --virtual 2d --real 1m", "one of them"},
-		{"soak --virtual 3", "no time"},
-		{"soak --virtual 2h", "at least a day"},
-		{"soak --real 1m --gatehouse /nowhere/gatehouse", "make build"},
+	for _, row := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"soak", exitUsage, "one of them"},
+		{"soak --virtual 2d --real 1m", exitUsage, "one of them"},
+		{"soak --virtual 3", exitUsage, "no time"},
+		{"soak --virtual d", exitUsage, "no number of days"},
+		{"soak --virtual 2h", exitFailed, "at least a day"},
+		{"soak --real 1m --gatehouse /nowhere/gatehouse", exitFailed, "make build"},
 	} {
 		var out strings.Builder
 		p := &process{out: &out, err: &out, ctx: t.Context()}
-		if code := run(p, strings.Fields(row.args)); code != exitFailed || !strings.Contains(out.String(), row.want) {
-			t.Errorf("%s: code %d, %s", row.args, code, out.String())
+		if code := run(p, strings.Fields(row.args)); code != row.code || !strings.Contains(out.String(), row.want) {
+			t.Errorf("%s: code %d, want %d, %s", row.args, code, row.code, out.String())
 		}
 	}
 }
