@@ -263,9 +263,9 @@ soak-short:
 	@SOAK=60s go test -count=1 -v -run '^TestRealSoak' -timeout $(TIMEOUT) ./bench/soak
 
 .PHONY: build
-build: ## build ./bin/gatehouse, one static file
+build: ## build ./bin/gatehouse and ./bin/gatehouse-bench, each one static file
 	@mkdir -p $(BIN)
-	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gatehouse ./cmd/gatehouse
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/ ./cmd/gatehouse ./cmd/gatehouse-bench
 
 .PHONY: bench-building
 bench-building: ## measure a building against the design's budgets, best of 5
