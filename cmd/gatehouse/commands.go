@@ -24,9 +24,10 @@ Every door, reader and lock of a building runs as a supervised actor. Try
 "gatehouse demo" first: it runs a building on virtual devices.
 
 Exit codes: 0 done; 1 the site file, the input or the journal has mistakes, or an
-archive is damaged; 2 the start was refused (data directory locked or of another
-building, port in use, store damaged); 3 the building gave up, its outputs are at
-rest; 4 the stop was cut short; 64 wrong usage.
+archive is damaged; 2 refused, nothing was done: a start (data directory locked or
+of another building, port in use, store damaged) or another command; 3 the
+building gave up, its outputs are at rest; 4 the stop, or a command, was cut short;
+64 wrong usage.
 
 Signals: SIGINT or SIGTERM stops in order, a second one at once; SIGUSR1 prints
 the tree of actors on stdout.`

@@ -36,11 +36,11 @@ func (h *host) limitMemory() {
 // look makes what looks into the daemon, which is not refused any more: a refusal is
 // one line.
 func (h *host) look(d *daemon.Daemon) insight {
-	told := "memory limit"
 	if h.memory.Bytes == 0 {
-		told = "memory has no limit"
+		h.log.Info().Msg("memory has no limit")
+	} else {
+		h.log.Info().Int64("bytes", h.memory.Bytes).Str("from", h.memory.From).Msg("memory limit")
 	}
-	h.log.Info().Int64("bytes", h.memory.Bytes).Str("from", h.memory.From).Msg(told)
 	if err := h.limits.Load(d.Degraded()); err != nil {
 		h.log.Error().Err(err).Msg("thresholds")
 	}

@@ -13,7 +13,7 @@ import (
 
 type journalCmd struct {
 	Verify  journalVerifyCmd `cmd:"" help:"Check every byte of the journal and its chain; changes nothing."`
-	Reindex reindexCmd       `cmd:"" help:"Make the index of the journal's events again; the daemon must not run."`
+	Reindex reindexCmd       `cmd:"" help:"Make the index of the journal's events again, also while the building runs."`
 }
 
 type journalVerifyCmd struct {

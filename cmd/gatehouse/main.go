@@ -22,7 +22,7 @@ import (
 const (
 	exitOK       = 0
 	exitMistakes = 1 // the site file or the input has mistakes, or an archive is damaged
-	exitRefused  = 2 // the start was refused: data directory, port, journal or store
+	exitRefused  = 2 // the start was refused: data directory, port, journal or store; or another command
 	exitGaveUp   = 3 // the building gave up: outputs are at rest; start it again
 	exitCutShort = 4 // a second signal, or something did not stop in time
 	exitUsage    = 64

@@ -37,7 +37,7 @@ type importCmd struct {
 func (c *importCmd) Run(p *process) error {
 	f, err := os.Open(c.File)
 	if err != nil {
-		return withCode(exitMistakes, fmt.Errorf("the file cannot be read: %w", err))
+		return withCode(exitMistakes, fmt.Errorf("the file cannot be read: %w; name one that is there and that this user may read", err))
 	}
 	defer func() { _ = f.Close() }() // opened for reading
 	return changePeople(p, c.Data, func(d daemonAPI) error { return c.ask(p, d, f) }, func(_ string, s *store.Store, by store.Author) error {

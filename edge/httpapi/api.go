@@ -165,6 +165,6 @@ func unknownPath(w http.ResponseWriter, r *http.Request) {
 		Message: "There is nothing at " + clip(r.URL.Path) + ".",
 		Hint: "To read: /api/doors, /api/events, /api/events/stream, /api/tree, /api/health, /api/backup, /api/people, /api/reindex, /api/limits, /api/profiling, /healthz, /readyz, /metrics. " +
 			"Commands: POST /api/doors/ID/unlock (or lock, lockdown, normal, fire-reset), POST /api/lockdown, POST /api/normal, POST /api/backup, " +
-			"POST /api/people/import, POST /api/people/erase, POST /api/reindex, POST /api/diag.",
+			"POST /api/people/import, POST /api/people/erase, POST /api/reindex, POST /api/limits, POST /api/diag, POST /api/profiling.",
 	})
 }

@@ -73,7 +73,7 @@ func (a *API) backup(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, ErrBadBackup):
 		fail(w, http.StatusBadRequest, problem{
 			Code: "bad_backup", Message: clipLong(err.Error()) + ".",
-			Hint: "Give to=FILE, absolute and on the daemon's machine, and recipient=age1... once for each key.",
+			Hint: "Give to=FILE, absolute and on the daemon's machine, and recipient=age1... once for each key (gatehouse backup: --to and --recipient), or name recipients in the site file.",
 		})
 	default:
 		fail(w, http.StatusServiceUnavailable, problem{

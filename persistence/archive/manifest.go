@@ -91,7 +91,7 @@ func List(dir string, visit func(Entry) error) (Header, error) {
 	path := filepath.Join(dir, manifestName)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Header{}, fmt.Errorf("%s is no archive: it has no %s (%w); name the directory that is archived to", dir, manifestName, fs.ErrNotExist)
+		return Header{}, fmt.Errorf("%s is no archive: it has no %s (%w); name the directory epoch-N within what the site file calls archive.dir", dir, manifestName, fs.ErrNotExist)
 	}
 	if err != nil {
 		return Header{}, diskError("open", path, err)

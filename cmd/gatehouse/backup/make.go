@@ -133,7 +133,7 @@ func (j *Job) room(dir, like, what string) error {
 	}
 	info, statErr := os.Stat(like)
 	if err = errors.Join(err, statErr); err != nil {
-		return fmt.Errorf("whether there is room for %s cannot be told: %w", what, err)
+		return fmt.Errorf("whether there is room for %s cannot be told: %s: %w; name a directory that exists", what, dir, err)
 	}
 	if left < info.Size() {
 		return fmt.Errorf("no room for %s: %s has %d bytes left and it takes up to %d; make room, or name another disk", what, dir, left, info.Size())

@@ -68,7 +68,7 @@ func (r *Restore) Run(ctx context.Context) (done Restored, err error) {
 	}
 	f, err := os.Open(r.File)
 	if err != nil {
-		return done, fmt.Errorf("the backup cannot be read: %w", err)
+		return done, fmt.Errorf("the backup cannot be read: %w; name a file that gatehouse backup made and this user may read", err)
 	}
 	defer func() { _ = f.Close() }() // opened for reading
 	var old oldBox
@@ -106,7 +106,7 @@ func (r *Restore) trusts(a archive.About) error {
 	case r.SignedBy == "":
 		return fmt.Errorf("%w: nobody signed it. If you know where it was since it was made, say --signed-by %s", ErrSigner, Unsigned)
 	}
-	return fmt.Errorf("%w: %s was to have signed it, it is signed by %s; take another backup", ErrSigner, r.SignedBy, by)
+	return fmt.Errorf("%w: %s was to have signed it, it is signed by %s; compare with what you noted, or take another backup", ErrSigner, r.SignedBy, by)
 }
 
 // empty refuses a directory with anything in it.

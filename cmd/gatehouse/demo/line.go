@@ -112,11 +112,22 @@ func why(e *access.Event) string {
 	add(e.Kind == access.KindPassage && e.To != "", string(e.From)+" to "+string(e.To))
 	add(e.Held != "" && e.Kind == access.KindGranted, "anti-passback (soft): was held to be in "+string(e.Held))
 	add(e.Held != "" && e.Kind != access.KindGranted, "was held to be in "+string(e.Held))
-	rules := e.Kind == access.KindStarted || e.Kind == access.KindRulesChanged
-	add(e.Count > 0 && rules, fmt.Sprintf("rules version %d", e.Count))
-	add(e.Count > 0 && !rules, fmt.Sprint(e.Count))
+	add(e.Count > 0, counted(e))
 	add(e.Detail != "", detail(e))
 	return strings.Join(parts, ", ")
+}
+
+// counted is the event's count with what it counts, where the kind alone does not say
+// it.
+func counted(e *access.Event) string {
+	switch e.Kind {
+	case access.KindStarted, access.KindRulesChanged:
+		return fmt.Sprintf("rules version %d", e.Count)
+	case access.KindPeopleChanged, access.KindPersonErased:
+		return fmt.Sprintf("%d cardholders and credentials", e.Count)
+	default:
+		return fmt.Sprint(e.Count)
+	}
 }
 
 // detail leaves out why an actor ended: a panic's text can hold anything, even a
@@ -125,6 +136,9 @@ func detail(e *access.Event) string {
 	if e.Kind == access.KindActorRestarted || e.Kind == access.KindActorFailed {
 		path, _, _ := strings.Cut(e.Detail, ": ")
 		return path
+	}
+	if e.Kind == access.KindRulesChanged {
+		return strings.TrimPrefix(e.Detail, fmt.Sprintf("version %d; ", e.Count)) // counted says it
 	}
 	return e.Detail
 }

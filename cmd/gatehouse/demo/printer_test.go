@@ -64,6 +64,16 @@ func TestLines(t *testing.T) {
 			"00:00:00  building          rules changed                              rules version 2",
 		},
 		{
+			access.Event{Time: monday, Kind: access.KindRulesChanged, Count: 2, Detail: "version 2; fingerprint a before, b after"},
+			dim,
+			"00:00:00  building          rules changed                              rules version 2, fingerprint a before, b after",
+		},
+		{
+			access.Event{Time: monday, Kind: access.KindPeopleChanged, Count: 3, Detail: "version 2; fingerprint a before, b after; p-001"},
+			dim,
+			"00:00:00  building          people changed                             3 cardholders and credentials, version 2; fingerprint a before, b after; p-001",
+		},
+		{
 			access.Event{Time: monday, Kind: access.KindStarted, Count: 1},
 			dim,
 			"00:00:00  building          started                                    rules version 1",
