@@ -73,6 +73,8 @@ def segment(path, newest, chain, last):
     return chain, last
 
 chain, last = None, None
+if len(sys.argv) != 2 or not os.path.isdir(sys.argv[1]):
+    sys.exit("usage: read_journal.py DIR, the directory journal in a data directory")
 paths = sorted(glob.glob(os.path.join(sys.argv[1], "*.seg")))
 for path in paths:
     chain, last = segment(path, path == paths[-1], chain, last)

@@ -84,6 +84,7 @@ func TestBadQueries(t *testing.T) {
 		"after=x": "after", "after=-1": "after", "after=1.5": "after", "after=": "after", "after=99999999999999999999": "after",
 		"limit=0": "limit", "limit=1001": "limit", "limit=x": "limit", "limit=18446744073709551615": "limit",
 		"kind=opened": "kind", "kind=": "kind", "reason=because": "reason", "dor=front": "dor",
+		"kind=none": "filters nothing", "reason=none": "filters nothing",
 		"after=1&after=2": "after", "%zz": "query", "door=": "door", "cardholder=": "cardholder",
 		"order=newest": "order", "order=": "order", "before=5": "before", "order=asc&before=5": "before",
 		"order=desc&after=1": "after", "order=desc&before=x": "before", "from=yesterday": "from", "from=": "from",

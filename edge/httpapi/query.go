@@ -70,9 +70,9 @@ func (q *query) set(name, value string) (err error) {
 	case "cardholder":
 		q.Cardholder, err = id[access.CardholderID](value)
 	case "kind":
-		q.Kind, err = access.ParseKind(clip(value))
+		q.Kind, err = filter(access.ParseKind(clip(value)))
 	case "reason":
-		q.Reason, err = access.ParseReason(clip(value))
+		q.Reason, err = filter(access.ParseReason(clip(value)))
 	case "from":
 		q.From, err = instant(value)
 	case "until":
@@ -124,6 +124,14 @@ func id[T ~string](s string) (T, error) {
 		return "", errors.New("it is empty: leave it out to get all")
 	}
 	return T(s), nil
+}
+
+// filter refuses the word none, which lets everything through.
+func filter[T access.Kind | access.Reason](word T, err error) (T, error) {
+	if err == nil && word == 0 {
+		err = errors.New("\"none\" filters nothing: leave it out to get all")
+	}
+	return word, err
 }
 
 // instant reads a time, or a date, which is the first instant of that day (UTC).
