@@ -175,7 +175,7 @@ func TestWhoseDirectory(t *testing.T) {
 	_, err = Open(o)
 	want(t, err, ErrDamaged, "holds 3 archives and no MANIFEST")
 	_, err = List(o.Dir, nil)
-	want(t, err, fs.ErrNotExist, "name the directory that is archived to")
+	want(t, err, fs.ErrNotExist, "name the directory epoch-N")
 	_, err = Verify(t.Context(), filepath.Join(o.Dir, "missing"), nil, nil, nil)
 	want(t, err, fs.ErrNotExist, "is no archive")
 }
